@@ -1,0 +1,22 @@
+"""Settings shared by the tests and the doctests."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import jaxacts
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(doctest_namespace: dict) -> None:
+    doctest_namespace.update(jax=jax, jnp=jnp, jaxacts=jaxacts)
+
+
+@pytest.fixture
+def x64():
+    """Run one test in double precision."""
+    with jax.enable_x64(True):
+        yield
