@@ -18,5 +18,8 @@ def _doctest_names(doctest_namespace: dict) -> None:
 @pytest.fixture
 def x64():
     """Run one test in double precision."""
-    with jax.enable_x64(True):
+    enable = getattr(jax, "enable_x64", None)  # jax.experimental.enable_x64 before jax 0.8
+    if enable is None:
+        from jax.experimental import enable_x64 as enable
+    with enable(True):
         yield
