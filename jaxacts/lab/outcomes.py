@@ -1,0 +1,150 @@
+"""What training runs amount to: ranks, profiles, steps to a target, sensitivity to the learning rate."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxacts.lab.statistics import Interval, worst_last
+
+
+def ranks(scores: np.ndarray) -> np.ndarray:
+    """Rank of every activation under every seed: 1 is the best, ties share their mean rank, NaN is the worst.
+
+    Args:
+      scores: array of shape (activations, seeds).
+
+    Returns:
+      Ranks of the same shape.
+
+    Example:
+      >>> ranks(np.array([[0.9], [0.5], [np.nan], [0.9]])).ravel().tolist()
+      [1.5, 3.0, 4.0, 1.5]
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    scores = worst_last(scores)
+    better = (scores[None] > scores[:, None]).sum(axis=1)
+    equal = (scores[None] == scores[:, None]).sum(axis=1)
+    return better + (equal + 1) / 2
+
+
+def rank_intervals(
+    scores: np.ndarray, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> list[Interval]:
+    """Mean rank of every activation with a bootstrap interval over seeds.
+
+    Args:
+      scores: array of shape (activations, seeds).
+      level: coverage of the interval.
+      resamples: how many bootstrap samples of the seeds are drawn; a seed is drawn for all activations
+        together.
+      seed: seed of the resampling.
+
+    Returns:
+      One interval an activation.
+
+    Example:
+      >>> rank_intervals(np.array([[0.9, 0.8], [0.5, 0.4]]))[0]
+      Interval(estimate=1.0, low=1.0, high=1.0)
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    table = ranks(scores)
+    seeds = table.shape[1]
+    columns = np.random.default_rng(seed).integers(seeds, size=(resamples, seeds))
+    samples = table[:, columns].mean(axis=2)
+    low, high = np.quantile(samples, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+    return [Interval(*map(float, row)) for row in zip(table.mean(axis=1), low, high, strict=True)]
+
+
+def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Share of runs whose score is above each threshold; a run that diverged is above none.
+
+    Args:
+      scores: scores of any shape, runs and tasks together.
+      thresholds: array of shape (n,).
+
+    Returns:
+      Array of shape (n,), non-increasing for ascending thresholds.
+
+    Example:
+      >>> performance_profile(np.array([0.2, 0.8, np.nan]), np.array([0.0, 0.5, 0.9])).round(2).tolist()
+      [0.67, 0.33, 0.0]
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    scores = worst_last(scores).reshape(-1)
+    return np.mean(scores[:, None] > np.asarray(thresholds, float)[None, :], axis=0)
+
+
+def steps_to_target(steps: np.ndarray, curves: np.ndarray, target: float) -> np.ndarray:
+    """First recorded step at which each run reaches the target; infinite for a run that never does.
+
+    Args:
+      steps: recorded steps, shape (T,).
+      curves: score of every run at these steps, shape (runs, T).
+      target: the score to reach.
+
+    Returns:
+      Array of shape (runs,).
+
+    Example:
+      >>> steps_to_target(np.array([0, 10]), np.array([[0.1, 0.9], [0.1, 0.2]]), 0.8).tolist()
+      [10.0, inf]
+
+    Reference:
+      Dahl et al., Benchmarking Neural Network Training Algorithms (2023), https://arxiv.org/abs/2306.07179
+    """
+    reached = np.asarray(curves, float) >= target  # NaN compares false
+    first = np.asarray(steps, float)[reached.argmax(axis=1)]
+    return np.where(reached.any(axis=1), first, math.inf)
+
+
+class Sensitivity(NamedTuple):
+    """How much the learning rate matters: the best one and the range around it that is nearly as good."""
+
+    best: float
+    low: float
+    high: float
+    decades: float
+
+
+def learning_rate_sensitivity(rates: np.ndarray, scores: np.ndarray, *, share: float = 0.95) -> Sensitivity:
+    """Best learning rate of a grid and the unbroken range around it with at least 95 % of its mean score.
+
+    Args:
+      rates: learning rates, shape (n,), ascending.
+      scores: scores of shape (n, runs); a rate with a diverged run (NaN) is never good.
+      share: what part of the best mean score counts as good.
+
+    Returns:
+      The best rate, the ends of the good range and its width in decades; NaN where every rate diverged.
+
+    Example:
+      >>> s = learning_rate_sensitivity(np.array([1e-4, 1e-3, 1e-2]), np.array([[0.5], [0.9], [0.88]]))
+      >>> s.best, s.low, s.high, round(s.decades, 2)
+      (0.001, 0.001, 0.01, 1.0)
+
+    Reference:
+      Dahl et al., Benchmarking Neural Network Training Algorithms (2023), https://arxiv.org/abs/2306.07179
+    """
+    rates = np.asarray(rates, float)
+    means = worst_last(np.asarray(scores, float).mean(axis=1))
+    best = int(means.argmax())
+    if means[best] == -math.inf:
+        return Sensitivity(math.nan, math.nan, math.nan, math.nan)
+    # for a negative best score (an R^2 below 0) 95 % of it would be above it
+    good = means >= means[best] - (1.0 - share) * abs(means[best])
+    low = high = best
+    while low > 0 and good[low - 1]:
+        low -= 1
+    while high + 1 < rates.size and good[high + 1]:
+        high += 1
+    width = math.log10(rates[high] / rates[low])
+    return Sensitivity(float(rates[best]), float(rates[low]), float(rates[high]), width)

@@ -1,0 +1,475 @@
+r"""Statistics for few, paired seeds: estimates, intervals, tests and what they could have detected.
+
+Everything works on plain NumPy arrays. A score array has one entry a seed, in the same order for every
+activation, because the seeds are paired: under one seed all activations see the same data order and the same
+normal draws. A run that diverged has the score NaN; estimates leave it out and the caller reports how many
+there were, while rankings and the probability of improvement count it as worse than every finite score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+FEW = (
+    10  # below this many pairs an exact permutation test cannot reach p < 2/2**9, so t-based methods are used
+)
+EXACT_PAIRS = 16  # up to here all 2**n sign flips are enumerated (65,536 rows, a few megabytes)
+
+
+class Interval(NamedTuple):
+    """An estimate with the ends of its interval; NaN where the data allow none."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Test(NamedTuple):
+    """A two-sided paired test: the p-value, the method and the number of pairs it used."""
+
+    __test__ = False  # not a test class, whatever its name tells pytest
+
+    p: float
+    method: str
+    pairs: int
+
+
+def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
+    """Interquartile mean: the mean of what remains when a quarter is cut off at either end.
+
+    As rliable defines it: ``int(0.25 n)`` scores are cut at each end, over runs and tasks together by
+    default.
+
+    Args:
+      scores: the scores; at least one along `axis`.
+      axis: the axis to reduce; None for all of them.
+
+    Returns:
+      The mean of the middle half.
+
+    Example:
+      >>> float(iqm(np.array([0.0, 0.5, 0.6, 100.0])))
+      0.55
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    scores = np.asarray(scores, float)
+    if axis is None:
+        scores, axis = scores.reshape(-1), 0
+    size = scores.shape[axis]
+    if size == 0:
+        raise ValueError("iqm needs at least one score")
+    cut = int(0.25 * size)
+    kept = np.partition(scores, (cut, size - cut - 1), axis=axis)
+    return np.mean(np.take(kept, range(cut, size - cut), axis=axis), axis=axis)
+
+
+def t_interval(scores: np.ndarray, level: float = 0.95) -> Interval:
+    """Mean of the finite scores with Student's interval.
+
+    Args:
+      scores: one score a seed; NaN for a run that diverged.
+      level: coverage of the interval.
+
+    Returns:
+      Mean, low and high; NaN ends for fewer than two finite scores.
+
+    Example:
+      >>> [round(v, 3) for v in t_interval(np.array([1.0, 2.0, 3.0]))]
+      [2.0, -0.484, 4.484]
+
+    Reference:
+      Student, Biometrika 6 (1908), https://doi.org/10.2307/2331554
+    """
+    from scipy.special import stdtrit
+
+    scores = finite(scores)
+    if scores.size == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    mean = float(scores.mean())
+    if scores.size == 1:
+        return Interval(mean, math.nan, math.nan)
+    half = float(stdtrit(scores.size - 1, 0.5 + level / 2) * scores.std(ddof=1) / math.sqrt(scores.size))
+    return Interval(mean, mean - half, mean + half)
+
+
+def t_bands(curves: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over runs and Student's interval at every point of the curves; runs with a NaN there are left out.
+
+    Args:
+      curves: array of shape (runs, ...).
+      level: coverage of the pointwise interval.
+
+    Returns:
+      Mean, low and high of shape (...); low and high equal the mean where only one run is left.
+
+    Example:
+      >>> mean, low, high = t_bands(np.array([[0.0, 1.0], [2.0, np.nan]]))
+      >>> mean.tolist(), round(float(high[0]), 2)
+      ([1.0, 1.0], 13.71)
+
+    Reference:
+      Student, Biometrika 6 (1908), https://doi.org/10.2307/2331554
+    """
+    from scipy.special import stdtrit
+
+    curves = np.asarray(curves, float)
+    usable = np.isfinite(curves)
+    count = usable.sum(axis=0)
+    total = np.where(usable, curves, 0.0).sum(axis=0)
+    mean = np.where(count > 0, total / np.maximum(count, 1), math.nan)
+    squares = np.where(usable, (curves - mean) ** 2, 0.0).sum(axis=0)
+    error = np.sqrt(squares / np.maximum(count - 1, 1) / np.maximum(count, 1))
+    half = np.where(count > 1, stdtrit(np.maximum(count - 1, 1), 0.5 + level / 2) * error, 0.0)
+    return mean, mean - half, mean + half
+
+
+def bootstrap_interval(
+    scores: np.ndarray,
+    statistic: Callable[..., np.ndarray] = iqm,
+    *,
+    level: float = 0.95,
+    resamples: int = 5000,
+    seed: int = 0,
+) -> Interval:
+    """Stratified percentile bootstrap of a statistic over runs and tasks, as rliable defines it.
+
+    Runs are resampled with replacement within every task (column) on its own, so no task is over-represented.
+
+    Args:
+      scores: finite scores of shape (runs,) or (runs, tasks).
+      statistic: vectorised reduction with an `axis` argument, such as :func:`iqm`, ``np.mean`` or
+        ``np.median``.
+      level: coverage of the interval.
+      resamples: how many bootstrap samples are drawn.
+      seed: seed of the resampling; the same data always give the same interval.
+
+    Returns:
+      The statistic of the data and the percentile interval; NaN ends for fewer than two runs.
+
+    Example:
+      >>> bootstrap_interval(np.array([1.0, 1.0, 1.0]))
+      Interval(estimate=1.0, low=1.0, high=1.0)
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    scores = _as_table(scores)
+    runs, tasks = scores.shape
+    if runs == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    estimate = float(statistic(scores.reshape(-1), axis=0))
+    if runs == 1:
+        return Interval(estimate, math.nan, math.nan)
+    rows = np.random.default_rng(seed).integers(runs, size=(resamples, runs, tasks))
+    samples = scores[rows, np.arange(tasks)].reshape(resamples, runs * tasks)
+    low, high = np.quantile(statistic(samples, axis=1), [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(estimate, float(low), float(high))
+
+
+def interval(scores: np.ndarray, level: float = 0.95) -> tuple[Interval, str]:
+    """The interval for the mean that suits the number of seeds, and its name.
+
+    Args:
+      scores: one score a seed; NaN for a run that diverged.
+      level: coverage of the interval.
+
+    Returns:
+      Student's interval below ten finite scores, a bootstrap interval of the mean from ten on; and "t" or
+      "bootstrap".
+
+    Example:
+      >>> interval(np.arange(5.0))[1], interval(np.arange(12.0))[1]
+      ('t', 'bootstrap')
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    scores = finite(scores)
+    if scores.size < FEW:
+        return t_interval(scores, level), "t"
+    return bootstrap_interval(scores, np.mean, level=level), "bootstrap"
+
+
+def paired_t(differences: np.ndarray) -> Test:
+    """Student's paired test of a zero mean difference.
+
+    Args:
+      differences: one difference a pair; pairs with NaN are left out.
+
+    Returns:
+      The two-sided p-value; NaN for fewer than two pairs, 1 where all differences are 0.
+
+    Example:
+      >>> round(paired_t(np.array([1.0, 2.0, 3.0])).p, 4)
+      0.0742
+
+    Reference:
+      Student, Biometrika 6 (1908), https://doi.org/10.2307/2331554
+    """
+    from scipy.special import stdtr
+
+    differences = finite(differences)
+    pairs = differences.size
+    if pairs < 2:
+        return Test(math.nan, "paired t", pairs)
+    mean, error = differences.mean(), differences.std(ddof=1) / math.sqrt(pairs)
+    if error == 0.0:  # every pair differs by the same amount
+        return Test(1.0 if mean == 0.0 else 0.0, "paired t", pairs)
+    return Test(float(2.0 * stdtr(pairs - 1, -abs(mean / error))), "paired t", pairs)
+
+
+def paired_permutation(differences: np.ndarray, *, resamples: int = 20_000, seed: int = 0) -> Test:
+    """Sign-flip test of differences that are symmetric around 0; exact when all flips can be enumerated.
+
+    Args:
+      differences: one difference a pair; pairs with NaN are left out.
+      resamples: random flips drawn when there are more than 16 pairs; then p = (hits + 1) / (resamples + 1).
+      seed: seed of the random flips.
+
+    Returns:
+      The two-sided p-value; never below 2/2**n.
+
+    Example:
+      >>> paired_permutation(np.array([1.0, 2.0, 3.0]))
+      Test(p=0.25, method='exact permutation', pairs=3)
+
+    Reference:
+      Fisher, The Design of Experiments (1935), section 21
+    """
+    differences = finite(differences)
+    pairs = differences.size
+    if pairs < 1:
+        return Test(math.nan, "exact permutation", 0)
+    observed = abs(differences.sum())
+    # sums of the same numbers in another order differ by rounding; a tie must count as a hit
+    tie = 1e-12 * np.abs(differences).sum()
+    if pairs <= EXACT_PAIRS:
+        sums = np.zeros(1)
+        for d in differences:  # 2**n signed sums, by doubling
+            sums = np.concatenate([sums + d, sums - d])
+        return Test(float(np.mean(np.abs(sums) >= observed - tie)), "exact permutation", pairs)
+    signs = np.random.default_rng(seed).integers(2, size=(resamples, pairs)) * 2 - 1
+    hits = int(np.sum(np.abs(signs @ differences) >= observed - tie))
+    return Test((hits + 1) / (resamples + 1), "permutation", pairs)
+
+
+def paired_test(a: np.ndarray, b: np.ndarray) -> Test:
+    """The paired test that suits the number of pairs: Student's below ten, sign flips from ten on.
+
+    Args:
+      a: scores of one activation, one a seed.
+      b: scores of the other, same seeds in the same order.
+
+    Returns:
+      The test of a zero mean difference.
+
+    Raises:
+      ValueError: if the shapes differ.
+
+    Example:
+      >>> paired_test(np.arange(5.0), np.zeros(5)).method
+      'paired t'
+
+    Reference:
+      Fisher, The Design of Experiments (1935), section 21
+    """
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    if a.shape != b.shape:
+        raise ValueError(f"paired scores need equal shapes, were {a.shape} and {b.shape}")
+    differences = finite(a - b)
+    return paired_t(differences) if differences.size < FEW else paired_permutation(differences)
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjusted p-values: the chance of any false finding stays below the level.
+
+    Args:
+      p: raw p-values; NaN stays NaN and is not counted.
+
+    Returns:
+      Adjusted p-values in the order of `p`.
+
+    Example:
+      >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
+      [0.03, 0.06, 0.06]
+
+    Reference:
+      Holm, Scandinavian Journal of Statistics 6 (1979), https://www.jstor.org/stable/4615733
+    """
+    p = np.asarray(p, float)
+    adjusted = np.full(p.shape, math.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = np.arange(order.size, 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * p[order]))
+    return adjusted
+
+
+def probability_of_improvement(a: np.ndarray, b: np.ndarray) -> float:
+    """P(a run of `a` beats a run of `b`), averaged over tasks; ties count one half, NaN is the worst score.
+
+    Args:
+      a: scores of shape (runs,) or (runs, tasks).
+      b: scores of the other, same number of tasks; the number of runs may differ.
+
+    Returns:
+      A number from 0 to 1, the Mann-Whitney statistic over the number of pairs, as rliable defines it.
+
+    Example:
+      >>> probability_of_improvement(np.array([2.0, 3.0]), np.array([1.0, 2.0]))
+      0.875
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    a, b = _as_table(worst_last(a)), _as_table(worst_last(b))
+    wins = (a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None])
+    return float(wins.mean())
+
+
+def improvement_interval(
+    a: np.ndarray, b: np.ndarray, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """:func:`probability_of_improvement` with its stratified bootstrap interval.
+
+    Args:
+      a: scores of shape (runs,) or (runs, tasks).
+      b: scores of the other.
+      level: coverage of the interval.
+      resamples: how many bootstrap samples are drawn.
+      seed: seed of the resampling.
+
+    Returns:
+      The probability and its percentile interval.
+
+    Example:
+      >>> improvement_interval(np.array([2.0, 3.0]), np.array([0.0, 1.0]))
+      Interval(estimate=1.0, low=1.0, high=1.0)
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    a, b = _as_table(worst_last(a)), _as_table(worst_last(b))
+    wins = (a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None])  # (runs a, runs b, tasks)
+    rng = np.random.default_rng(seed)
+    tasks = np.arange(a.shape[1])
+    rows = rng.integers(a.shape[0], size=(resamples, a.shape[0], 1, tasks.size))
+    columns = rng.integers(b.shape[0], size=(resamples, 1, b.shape[0], tasks.size))
+    samples = wins[rows, columns, tasks].mean(axis=(1, 2, 3))
+    low, high = np.quantile(samples, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(float(wins.mean()), float(low), float(high))
+
+
+def effect_size(a: np.ndarray, b: np.ndarray) -> float:
+    """Hedges' g of paired scores: mean difference over its standard deviation, corrected for few pairs.
+
+    Args:
+      a: scores of one activation, one a seed.
+      b: scores of the other, same seeds.
+
+    Returns:
+      Positive where `a` is better; NaN for fewer than two pairs; infinite where all pairs differ by one
+      amount.
+
+    Example:
+      >>> round(effect_size(np.array([1.0, 2.0, 3.0]), np.zeros(3)), 3)
+      1.143
+
+    Reference:
+      Hedges, Journal of Educational Statistics 6 (1981), https://doi.org/10.3102/10769986006002107
+    """
+    differences = finite(np.asarray(a, float) - np.asarray(b, float))
+    if differences.size < 2:
+        return math.nan
+    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    if sd == 0.0:
+        return 0.0 if mean == 0.0 else math.copysign(math.inf, mean)
+    return mean / sd * (1.0 - 3.0 / (4.0 * (differences.size - 1) - 1.0))
+
+
+def detectable_difference(pairs: int, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest true mean difference that a paired t-test finds with the given probability.
+
+    Args:
+      pairs: number of seeds.
+      sd: standard deviation of the paired differences.
+      alpha: two-sided level of the test.
+      power: wanted probability of finding the difference.
+
+    Returns:
+      The difference, in units of `sd`'s scale; infinite for fewer than two pairs.
+
+    Example:
+      >>> round(detectable_difference(5, 1.0), 2)
+      1.68
+
+    Reference:
+      Cohen, Statistical Power Analysis for the Behavioral Sciences (1988), chapter 2
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    if pairs < 2:
+        return math.inf
+    critical = stdtrit(pairs - 1, 1 - alpha / 2)
+    low, high = 0.0, 1.0
+
+    def found(effect: float) -> float:  # the far tail adds less than alpha / 2 and is left out
+        return float(1.0 - nctdtr(pairs - 1, effect * math.sqrt(pairs), critical))
+
+    while found(high) < power:
+        high *= 2.0
+    for _ in range(60):  # bisection to the last bit
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if found(middle) < power else (low, middle)
+    return high * sd
+
+
+def finite(scores: np.ndarray) -> np.ndarray:
+    """The finite entries as a flat array: the runs that did not diverge.
+
+    Args:
+      scores: scores of any shape.
+
+    Returns:
+      Array of shape (n,).
+
+    Example:
+      >>> finite(np.array([1.0, np.nan])).tolist()
+      [1.0]
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    scores = np.asarray(scores, float).reshape(-1)
+    return scores[np.isfinite(scores)]
+
+
+def worst_last(scores: np.ndarray) -> np.ndarray:
+    """Scores with NaN replaced by minus infinity, so that a diverged run loses every comparison.
+
+    Args:
+      scores: scores of any shape.
+
+    Returns:
+      Array of the same shape without NaN.
+
+    Example:
+      >>> worst_last(np.array([1.0, np.nan])).tolist()
+      [1.0, -inf]
+
+    Reference:
+      Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
+    """
+    scores = np.asarray(scores, float)
+    return np.where(np.isnan(scores), -math.inf, scores)
+
+
+def _as_table(scores: np.ndarray) -> np.ndarray:
+    scores = np.asarray(scores, float)
+    return scores[:, None] if scores.ndim == 1 else scores

@@ -1,0 +1,257 @@
+"""Statistics of few paired seeds, against scipy.stats and against counting by hand."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from jaxacts.lab import outcomes, statistics
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(7)
+
+
+@pytest.mark.parametrize("shape", [(1,), (4,), (5,), (11,), (7, 3)], ids=str)
+def test_iqm_is_the_trimmed_mean_of_all_scores(shape, rng):
+    scores = rng.normal(size=shape)
+    # sums of at most 21 numbers near 1: a few roundings
+    assert float(statistics.iqm(scores)) == pytest.approx(
+        scipy.stats.trim_mean(scores, 0.25, axis=None), abs=1e-14
+    )
+
+
+def test_iqm_along_an_axis(rng):
+    scores = rng.normal(size=(6, 9))
+    np.testing.assert_allclose(
+        statistics.iqm(scores, axis=1), scipy.stats.trim_mean(scores, 0.25, axis=1), atol=1e-14
+    )
+
+
+def test_iqm_of_nothing():
+    with pytest.raises(ValueError, match="at least one score"):
+        statistics.iqm(np.zeros(0))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_t_interval(level, rng):
+    scores = rng.normal(size=6)
+    want = scipy.stats.ttest_1samp(scores, 0.0).confidence_interval(level)
+    got = statistics.t_interval(scores, level)
+    assert got.estimate == pytest.approx(scores.mean())
+    assert (got.low, got.high) == pytest.approx((want.low, want.high), rel=1e-9)
+
+
+def test_t_interval_leaves_out_diverged_runs_and_needs_two():
+    assert statistics.t_interval(np.array([1.0, np.nan, 3.0])) == statistics.t_interval(np.array([1.0, 3.0]))
+    assert math.isnan(statistics.t_interval(np.array([1.0])).low)
+    assert math.isnan(statistics.t_interval(np.array([np.nan])).estimate)
+
+
+def test_t_bands_are_t_intervals_at_every_point(rng):
+    curves = rng.normal(size=(5, 4))
+    curves[2, 1] = np.nan
+    mean, low, high = statistics.t_bands(curves)
+    for t in range(4):
+        want = statistics.t_interval(curves[:, t])
+        assert (mean[t], low[t], high[t]) == pytest.approx(want, rel=1e-12)
+
+
+def test_bootstrap_agrees_with_scipy_for_one_task(rng):
+    scores = rng.normal(size=12)
+    got = statistics.bootstrap_interval(scores, np.mean, resamples=20_000)
+    want = scipy.stats.bootstrap(
+        (scores,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    # quantiles of 20,000 resamples: standard error about 0.02 of the standard error of the mean
+    tolerance = 0.08 * scores.std() / math.sqrt(12)
+    assert (got.low, got.high) == pytest.approx((want.low, want.high), abs=tolerance)
+
+
+def test_bootstrap_is_stratified_as_scipy_resamples_several_samples(rng):
+    scores = rng.normal(size=(8, 3)) + np.array([0.0, 5.0, 20.0])  # tasks far apart: strata matter
+    got = statistics.bootstrap_interval(scores, statistics.iqm, resamples=20_000)
+    want = scipy.stats.bootstrap(
+        tuple(scores.T),
+        lambda a, b, c, axis: scipy.stats.trim_mean(np.concatenate([a, b, c], axis=axis), 0.25, axis=axis),
+        n_resamples=20_000,
+        method="percentile",
+        vectorized=True,
+        rng=np.random.default_rng(1),
+    )
+    tolerance = 0.08 * want.standard_error  # as above
+    interval = want.confidence_interval
+    assert (got.low, got.high) == pytest.approx((interval.low, interval.high), abs=tolerance)
+    # without strata some samples would miss a task and the interval would be several times as wide
+    flat = statistics.bootstrap_interval(scores.reshape(-1), statistics.iqm)
+    assert flat.high - flat.low > 3 * (got.high - got.low)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say(rng):
+    samples = rng.normal(size=(1000, 5))
+    hits = sum(low <= 0.0 <= high for _, low, high in map(statistics.t_interval, samples))
+    # binomial with p = 0.95: four standard errors are 0.028
+    assert abs(hits / 1000 - 0.95) < 0.028
+
+
+def test_interval_changes_method_at_ten_seeds(rng):
+    assert statistics.interval(rng.normal(size=9))[1] == "t"
+    assert statistics.interval(rng.normal(size=10))[1] == "bootstrap"
+    assert statistics.interval(np.append(rng.normal(size=9), np.nan))[1] == "t"
+
+
+def test_paired_t(rng):
+    a, b = rng.normal(size=(2, 7))
+    assert statistics.paired_test(a, b).p == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, rel=1e-9)
+    assert statistics.paired_test(a, b).method == "paired t"
+
+
+def test_paired_t_of_constant_differences():
+    assert statistics.paired_t(np.zeros(5)).p == 1.0
+    assert statistics.paired_t(np.ones(5)).p == 0.0
+    assert math.isnan(statistics.paired_t(np.ones(1)).p)
+
+
+@pytest.mark.parametrize("n", [3, 8, 11])
+def test_exact_permutation_by_counting(n, rng):
+    d = rng.normal(0.4, 1.0, size=n)
+    signs = np.array(list(itertools.product([-1, 1], repeat=n)))
+    want = np.mean(np.abs(signs @ d) >= abs(d.sum()) - 1e-9)  # rounding of a dozen terms near 1
+    got = statistics.paired_permutation(d)
+    assert got.method == "exact permutation"
+    assert got.p == pytest.approx(want, abs=1e-15)
+
+
+def test_exact_permutation_agrees_with_scipy(rng):
+    a, b = rng.normal(size=(2, 10)) + np.array([[0.6], [0.0]])
+    want = scipy.stats.permutation_test(
+        (a, b),
+        lambda x, y, axis: (x - y).mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf,
+    ).pvalue
+    assert statistics.paired_test(a, b).p == pytest.approx(want, abs=1e-12)
+
+
+def test_permutation_of_many_pairs_is_sampled_and_close_to_exact_t(rng):
+    d = rng.normal(0.3, 1.0, size=40)
+    got = statistics.paired_permutation(d)
+    assert got.method == "permutation"
+    # normal differences: both tests agree to a few per cent of p; 20,000 flips add 0.003
+    assert got.p == pytest.approx(scipy.stats.ttest_1samp(d, 0).pvalue, rel=0.15, abs=0.006)
+    assert statistics.paired_permutation(np.ones(40)).p == 1 / 20_001
+
+
+def test_permutation_cannot_go_below_its_floor():
+    assert statistics.paired_permutation(np.arange(1.0, 6.0)).p == 2 / 2**5
+
+
+def test_paired_scores_need_equal_shapes():
+    with pytest.raises(ValueError, match=r"equal shapes, were \(2,\) and \(3,\)"):
+        statistics.paired_test(np.zeros(2), np.zeros(3))
+
+
+def test_holm_against_its_definition():
+    p = np.array([0.04, 0.001, np.nan, 0.02, 0.5])
+    np.testing.assert_allclose(statistics.holm(p), [0.08, 0.004, np.nan, 0.06, 0.5])
+    assert statistics.holm(np.array([0.9, 0.8])).max() == 1.0
+
+
+def test_holm_holds_the_family_error(rng):
+    """Under the null of no difference at all, any false finding is rarer than the level."""
+    families = rng.uniform(size=(4000, 6))
+    wrong = np.mean([statistics.holm(row).min() < 0.05 for row in families])
+    assert wrong < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 4000)  # four standard errors
+
+
+def test_probability_of_improvement_is_mann_whitney(rng):
+    a, b = rng.integers(0, 4, size=(2, 9)).astype(float)  # with ties
+    want = scipy.stats.mannwhitneyu(a, b).statistic / 81
+    assert statistics.probability_of_improvement(a, b) == pytest.approx(want, abs=1e-15)
+    interval = statistics.improvement_interval(a, b)
+    assert interval.estimate == pytest.approx(want, abs=1e-15)
+    assert interval.low <= want <= interval.high
+
+
+def test_probability_of_improvement_averages_over_tasks():
+    a = np.array([[1.0, 0.0], [1.0, 0.0]])
+    assert statistics.probability_of_improvement(a, np.full((3, 2), 0.5)) == 0.5
+
+
+def test_a_diverged_run_loses():
+    assert statistics.probability_of_improvement(np.array([np.nan]), np.array([0.0])) == 0.0
+    assert outcomes.ranks(np.array([[0.1, 0.2], [np.nan, 0.1]])).tolist() == [[1, 1], [2, 2]]
+
+
+def test_improvement_interval_agrees_with_scipy_bootstrap(rng):
+    a, b = rng.normal(size=(2, 10)) + np.array([[0.8], [0.0]])
+
+    def wins(x, y, axis):
+        return (x[..., :, None] > y[..., None, :]).mean(axis=(-1, -2))
+
+    want = scipy.stats.bootstrap(
+        (a, b), wins, method="percentile", n_resamples=4000, rng=np.random.default_rng(2), vectorized=True
+    )
+    got = statistics.improvement_interval(a, b, resamples=4000)
+    interval = want.confidence_interval
+    # quantiles of 4,000 resamples on a grid of 0.01: three standard errors of the quantile
+    assert (got.low, got.high) == pytest.approx((interval.low, interval.high), abs=0.2 * want.standard_error)
+
+
+def test_effect_size(rng):
+    a, b = rng.normal(size=(2, 6))
+    d = a - b
+    assert statistics.effect_size(a, b) == pytest.approx(d.mean() / d.std(ddof=1) * (1 - 3 / 19))
+    assert statistics.effect_size(a, b) == -statistics.effect_size(b, a)
+    assert statistics.effect_size(np.ones(3), np.zeros(3)) == math.inf
+    assert math.isnan(statistics.effect_size(np.ones(1), np.zeros(1)))
+
+
+def test_ranks_are_scipy_ranks(rng):
+    scores = rng.integers(0, 5, size=(6, 8)).astype(float)
+    np.testing.assert_array_equal(outcomes.ranks(scores), scipy.stats.rankdata(-scores, axis=0))
+    means = [r.estimate for r in outcomes.rank_intervals(scores)]
+    np.testing.assert_allclose(means, outcomes.ranks(scores).mean(axis=1))
+    assert all(r.low <= r.estimate <= r.high for r in outcomes.rank_intervals(scores))
+
+
+def test_detectable_difference_by_simulation(rng):
+    """A paired t-test finds the difference it says it can detect in 80 % of experiments."""
+    difference = statistics.detectable_difference(5, 2.0)
+    samples = rng.normal(difference, 2.0, size=(4000, 5))
+    found = np.mean(scipy.stats.ttest_1samp(samples, 0.0, axis=1).pvalue < 0.05)
+    assert abs(found - 0.8) < 4 * math.sqrt(0.8 * 0.2 / 4000)  # four standard errors
+    assert statistics.detectable_difference(1, 2.0) == math.inf
+
+
+def test_performance_profile_counts(rng):
+    scores = rng.uniform(size=(5, 4))
+    thresholds = np.linspace(0, 1, 11)
+    want = [(scores > t).sum() / 20 for t in thresholds]
+    np.testing.assert_allclose(outcomes.performance_profile(scores, thresholds), want)
+
+
+def test_steps_to_target():
+    steps = np.array([0, 5, 10])
+    curves = np.array([[0.1, 0.8, 0.7], [0.1, 0.2, 0.8], [0.1, 0.2, np.nan], [0.9, 0.0, 0.0]])
+    assert outcomes.steps_to_target(steps, curves, 0.8).tolist() == [5, 10, math.inf, 0]
+
+
+def test_learning_rate_sensitivity():
+    rates = np.array([1e-4, 1e-3, 1e-2, 1e-1, 1.0])
+    scores = np.array([[0.5, 0.5], [0.9, 0.88], [0.9, 0.9], [0.87, 0.87], [0.95, np.nan]])
+    s = outcomes.learning_rate_sensitivity(rates, scores)
+    assert (s.best, s.low, s.high) == (1e-2, 1e-3, 1e-1)
+    assert s.decades == pytest.approx(2.0)
+    nothing = outcomes.learning_rate_sensitivity(rates[:1], np.array([[np.nan]]))
+    assert all(math.isnan(v) for v in nothing)
+
+
+def test_good_range_is_unbroken_and_works_below_zero():
+    rates = np.array([1e-3, 1e-2, 1e-1])
+    assert outcomes.learning_rate_sensitivity(rates, np.array([[0.9], [0.1], [0.91]])).low == 1e-1
+    assert outcomes.learning_rate_sensitivity(rates, np.array([[-1.0], [-1.01], [-3.0]])).high == 1e-2
