@@ -16,7 +16,8 @@ from mpmath.ctx_mp import MPContext
 mp: Any = MPContext()  # private, so that neither side changes the precision of the other
 
 # Beyond e^±SATURATION a number overflows or underflows every float type, also after multiplication by any power of a
-# finite input that occurs here; e^x itself would need more memory than there is when x is e^(e^800).
+# finite input that occurs here, and e^x itself would need more memory than there is when x is e^(e^800). Above, the
+# power is capped; below, it is exactly 0, so that e^-y e^y with both out of range is 0, as the limits here all are.
 SATURATION = 100_000
 
 
@@ -103,7 +104,7 @@ def _chain(u: Any, value: Any, slope: Any, bend: Any) -> Any:
 
 
 def _exp(v: Any) -> Any:
-    return mp.exp(max(min(v, SATURATION), -SATURATION))
+    return mp.exp(min(v, SATURATION)) if v > -SATURATION else mp.zero
 
 
 def reciprocal(u: Any) -> Any:

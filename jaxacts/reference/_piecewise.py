@@ -181,7 +181,7 @@ def firm_shrink(x, lower=0.5, upper=1.0):
 
 
 def garrote_shrink(x, threshold=0.5):
-    inside = -threshold <= x <= threshold if not hasattr(x, "d") else x <= threshold and x >= -threshold
+    inside = x <= threshold and x >= -threshold
     return constant(0, x) if inside else x - threshold * threshold / x
 
 

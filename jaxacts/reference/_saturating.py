@@ -13,7 +13,7 @@ def elu(x, alpha=1.0):
 def celu(x, alpha=1.0):
     if x > 0:
         return x
-    if alpha.d[0] == 0 if isinstance(alpha, j.Jet) else alpha == 0:  # the limit from above: relu, with slope -1 in alpha
+    if j.at(alpha) == 0:  # the limit from above: relu, with slope -1 in alpha
         return (-alpha if x < 0 else alpha * 0) + constant(0, x)
     return alpha * j.expm1(x / alpha)
 
@@ -159,7 +159,10 @@ def scaled_soft_sign(x, alpha=1.0, beta=1.0):
 
 
 def soft_root_sign(x, alpha=5.0, beta=3.0):
-    return x / (x / alpha + j.exp(-x / beta))
+    decay = j.exp(-x / beta)
+    if x > 0:  # the same quotient as its limit minus the rest, so that f' keeps its digits
+        return alpha - alpha * decay / (x / alpha + decay)
+    return x / (x / alpha + decay)
 
 
 def arctan(x):
