@@ -1,0 +1,149 @@
+"""The command line: `jaxacts compare | list | show | check | theory | advise | report | export | ...`.
+
+Each subcommand is a module that is imported only when it is used, so that `jaxacts --help` is quick and a missing
+extra stops only the commands that need it. Exit codes: 0 finished; 1 failure; 2 wrong usage; 3 something is missing
+on this machine (an extra, a device); 4 finished, but a run at its chosen learning rate diverged; 130 stopped by
+Ctrl-C after saving.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """Where a subcommand lives: its `function(argv)` returns the exit code."""
+
+    module: str
+    function: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "compare": Command(
+        "jaxacts.commands.compare", "main", "train networks with several activations and compare them"
+    ),
+    "list": Command("jaxacts.commands.listing", "main", "list activations, datasets or runs"),
+    "show": Command(
+        "jaxacts.commands.show", "main", "formula, derivative, facts and a plot of one activation"
+    ),
+    "check": Command("jaxacts.check", "main", "check the numerical promise of the catalogue on this machine"),
+    "theory": Command(
+        "jaxacts.theory", "main", "mean-field theory of an activation: edge of chaos, depth scales"
+    ),
+    "advise": Command(
+        "jaxacts.commands.advise", "main", "recommend an activation from finished runs and theory"
+    ),
+    "report": Command(
+        "jaxacts.commands.report", "main", "write the pictures and the HTML page of finished runs"
+    ),
+    "export": Command(
+        "jaxacts.commands.export", "main", "write the runs of a folder as csv, json, markdown, ..."
+    ),
+    "merge": Command("jaxacts.commands.merge", "main", "merge the folders of a sharded comparison"),
+}
+
+
+class Usage(Exception):
+    """The command was called wrongly (exit code 2)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+      argv: the arguments after the program's name; None takes them from the process.
+
+    Returns:
+      The exit code.
+
+    Example:
+      >>> main(["--version", "--colour"])  # an unknown option
+      2
+
+    Reference:
+      POSIX.1-2017, Utility Conventions, section 12.2
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(argv)
+    except SystemExit as stop:  # how argument parsers leave
+        return stop.code if isinstance(stop.code, int) else (0 if stop.code is None else 2)
+    except KeyboardInterrupt:
+        return _fail("stopped", 130, argv)
+    except BrokenPipeError:  # `jaxacts list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _fail(str(error) or type(error).__name__, _code(error), argv)
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if argv else 2
+    name, rest = argv[0], argv[1:]
+    if name in ("--version", "-V", "version"):
+        from jaxacts.commands.version import main as version
+
+        return version(rest)
+    command = COMMANDS.get(name)
+    if command is None:
+        near = difflib.get_close_matches(name, COMMANDS, n=2)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise Usage(f"unknown command {name!r}{hint} `jaxacts --help` lists them")
+    return int(getattr(importlib.import_module(command.module), command.function)(rest) or 0)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: jaxacts COMMAND [options]",
+            "",
+            "Activation functions for JAX: compare them, look them up, check them.",
+            "",
+            *lines,
+            "",
+            "  --version  versions, devices and platform, for bug reports",
+            "",
+            "`jaxacts COMMAND --help` explains a command. Start with `jaxacts compare`.",
+        ]
+    )
+
+
+def _code(error: Exception) -> int:
+    """The exit code of an error; the lab's own errors are recognised without importing the lab."""
+    if isinstance(error, Usage):
+        return 2
+    if isinstance(error, ImportError):
+        return 3
+    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "jaxacts.lab.errors"}
+    if "DeviceError" in names:
+        return 3
+    return 130 if "Interrupted" in names else 1
+
+
+def _fail(message: str, code: int, argv: list[str]) -> int:
+    if "--debug" in argv:
+        traceback.print_exc()
+    error = sys.exc_info()[1]
+    if code == 1 and not isinstance(error, OSError | RuntimeError | ValueError | TypeError):
+        message = (
+            f"{type(error).__name__}: {message}"  # a defect of ours: its type is half of what there is to say
+        )
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        message = f"the package {error.name!r} is missing: pip install 'jaxacts[lab]'"
+    message = " ".join(message.split()) if code != 1 else message
+    print(f"jaxacts: {message}", file=sys.stderr)
+    if "--json" in argv and code != 130:
+        print(json.dumps({"schema": 1, "error": message, "exit_code": code}))
+    return code
