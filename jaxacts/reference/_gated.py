@@ -56,7 +56,7 @@ def aptx(x, alpha=1.0, beta=1.0, gamma=0.5):
     return (alpha - 1 + 2 * j.sigmoid(2 * beta * x)) * gamma * x
 
 
-def e_swish(x, beta=1.5):
+def e_swish(x, beta=1.75):
     return beta * x * j.sigmoid(x)
 
 
@@ -70,10 +70,6 @@ def golu(x, alpha=1.0, beta=1.0, gamma=1.0):
 
 def b_silu(x, alpha=1.67):
     return (x + alpha) * j.sigmoid(x) - alpha / 2
-
-
-def nelu(x, alpha=0.2):
-    return x if x > 0 else -alpha / (1 + x * x)
 
 
 def calu(x):

@@ -149,12 +149,6 @@ def sqnl(x):
     return x + x**2 / 4 if x > -2 else constant(-1, x)
 
 
-def sqlu(x):
-    if x > 0:
-        return x
-    return x + x**2 / 4 if x > -2 else constant(-1, x)
-
-
 def smooth_step(x, gamma=1.0):
     if x <= -gamma / 2:
         return constant(0, x)

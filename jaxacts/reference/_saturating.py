@@ -88,7 +88,7 @@ def smu(x, alpha=0.25, mu=1.0):
     return alpha * x + (1 - alpha) * x * j.erfc(-mu * (1 - alpha) * x) / 2
 
 
-def sau(x, alpha=0.25, beta=1.0):
+def sau(x, alpha=0.15, beta=1.0):
     return alpha * x + (1 - alpha) * (x * j.normal_cdf(beta * x) + j.normal_pdf(beta * x) / beta)
 
 
