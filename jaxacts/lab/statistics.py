@@ -259,12 +259,17 @@ def paired_permutation(differences: np.ndarray, *, resamples: int = 20_000, seed
     return Test((hits + 1) / (resamples + 1), "permutation", pairs)
 
 
-def paired_test(a: np.ndarray, b: np.ndarray) -> Test:
-    """The paired test that suits the number of pairs: Student's below ten, sign flips from ten on.
+def paired_test(a: np.ndarray, b: np.ndarray, *, comparisons: int = 1, alpha: float = 0.05) -> Test:
+    """The paired test that suits the number of pairs: Student's when they are few, sign flips from ten pairs on.
+
+    Sign flips are passed over where, after correction for `comparisons` tests, even their least possible p-value
+    2/2**n could not fall below `alpha`.
 
     Args:
       a: scores of one activation, one a seed.
       b: scores of the other, same seeds in the same order.
+      comparisons: how many tests the p-value will be corrected for.
+      alpha: the level that the corrected p-value will be held against.
 
     Returns:
       The test of a zero mean difference.
@@ -283,7 +288,10 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> Test:
     if a.shape != b.shape:
         raise ValueError(f"paired scores need equal shapes, were {a.shape} and {b.shape}")
     differences = finite(a - b)
-    return paired_t(differences) if differences.size < FEW else paired_permutation(differences)
+    pairs = differences.size
+    if pairs < FEW or comparisons * 2.0 ** (1 - pairs) > alpha:
+        return paired_t(differences)
+    return paired_permutation(differences)
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -1,0 +1,178 @@
+"""The summary in words: what was found, how it was measured, and what to be careful about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from jaxacts.lab.store import Results
+
+Row = dict[str, Any]
+
+
+def headline(rows: Sequence[Row], overall: Sequence[Row], score: str) -> list[str]:
+    """The result in a few sentences, for each facet: who leads, who cannot be told apart, who failed."""
+    facets = list(dict.fromkeys(row["facet"] for row in rows))
+    sentences = []
+    if overall:
+        first = overall[0]
+        sentences.append(
+            f"Over all settings {first['activation']} has the best mean rank ({first['mean_rank']:.1f}) and an "
+            f"interquartile mean {score} of {_value(first['iqm'], score)}."
+        )
+    for facet in facets:
+        own = [row for row in rows if row["facet"] == facet]
+        where = f"With {facet}: " if facet else ""
+        found = [*_leaders(own, score), *_failures(own), *_speed(own), *_rates(own)]
+        sentences += [where + sentence if i == 0 else sentence for i, sentence in enumerate(found)]
+    return sentences
+
+
+def _leaders(rows: Sequence[Row], score: str) -> list[str]:
+    best, others = rows[0], rows[1:]
+    if math.isnan(best["mean"]):
+        return ["Every run of every activation diverged; lower the learning rates."]
+    reached = f"{best['activation']} reaches the highest mean {score}, {_value(best['mean'], score)}{_ends(best, score)}"
+    if not others:
+        return [reached + "."]
+    if best["runs"] < 2:
+        return [reached + ", with one seed: how far apart the activations are cannot be judged."]
+    equal = [row["activation"] for row in others if row["as_good"]]
+    if not equal:
+        worse = [row for row in others if row["as_good"] is False]
+        tail = "; every other activation is significantly worse" if len(worse) == len(others) else ""
+        return [reached + tail + "."]
+    verb = "is" if len(equal) == 1 else "are"
+    return [f"{reached}; {_list(equal)} {verb} not distinguishable from it with {best['runs']} seeds."]
+
+
+def _failures(rows: Sequence[Row]) -> list[str]:
+    sentences = [
+        f"{row['activation']} diverged in {row['diverged']} of {row['runs']} runs at its chosen learning rate."
+        for row in rows
+        if row["diverged"]
+    ]
+    for row in rows:
+        if not row["not_learned"]:
+            continue
+        flow = row["gradient_ratio"]
+        cause = ""
+        if flow < 0.1:
+            cause = f": at the start the gradient is {_times(1 / flow)} smaller at the first layer than at the last"
+        elif flow > 10:
+            cause = (
+                f": at the start the gradient is {_times(flow)} larger at the first layer than at the last"
+            )
+        sentences.append(
+            f"{row['activation']} did not learn in {row['not_learned']} of {row['runs']} runs{cause}."
+        )
+    return sentences
+
+
+def _speed(rows: Sequence[Row]) -> list[str]:
+    reached = [row for row in rows if math.isfinite(row["steps_to_target"])]
+    if not reached:
+        return []
+    fastest = min(reached, key=lambda row: row["steps_to_target"])
+    never = [row["activation"] for row in rows if row["reached"] == 0 and row["diverged"] < row["runs"]]
+    tail = f"; {_list(never)} never {'does' if len(never) == 1 else 'do'}" if never else ""
+    return [
+        f"{fastest['activation']} is the first to reach the target {fastest['target']:.3g}, after "
+        f"{fastest['steps_to_target']:,.0f} steps (median){tail}."
+    ]
+
+
+def _rates(rows: Sequence[Row]) -> list[str]:
+    known = [row for row in rows if math.isfinite(row["good_rates_decades"])]
+    sentences = []
+    if known and max(row["good_rates_decades"] for row in known) > 0:
+        widest = max(row["good_rates_decades"] for row in known)
+        names = [row["activation"] for row in known if row["good_rates_decades"] > widest - 1e-9]
+        narrow = min(row["good_rates_decades"] for row in known)
+        if widest - narrow > 1e-9 and len(names) <= 3:
+            verb = "forgives" if len(names) == 1 else "forgive"
+            sentences.append(
+                f"{_list(names)} {verb} the learning rate most: any in a range of {widest:.1f} decades is nearly as good."
+            )
+    edge = [row["activation"] for row in rows if row["at_edge"]]
+    if edge:
+        sentences.append(
+            f"The best learning rate of {_list(edge)} lies at the end of the grid, so a wider grid might change the result."
+        )
+    return sentences
+
+
+def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
+    """How it was measured, a sentence each, with every definition a reader needs."""
+    best = rows[0]
+    seeds = best["runs"]
+    method = {"t": "Student's t-intervals", "bootstrap": "bootstrap percentile intervals"}[best["interval"]]
+    tests = {row["test"] for row in rows if row["test"]}
+    test = " and ".join(sorted(tests)) or "paired"
+    detectable = best["detectable"]
+    sentences = [
+        *results.manifest.get("notes", []),
+        f"The {score} is the one after the last step; nothing was chosen on the test split.",
+        f"Seeds are paired: under one seed every activation sees the same data order and the same normal draws "
+        f"({seeds} seed{'s' if seeds != 1 else ''}).",
+        f"Intervals of the mean are 95 % {method}"
+        + (
+            " (with fewer than ten seeds; from ten on they are bootstrapped)."
+            if best["interval"] == "t"
+            else "."
+        ),
+        f"An activation is marked as not distinguishable from the best where the {test} test, corrected by Holm's "
+        "method for all comparisons with the best, has p ≥ 0.05. The best one was picked from the same runs, which "
+        "favours it a little.",
+    ]
+    if "paired t" in tests:
+        sentences.append(
+            "Paired t-tests are used with few seeds, because an exact permutation test of n pairs cannot give p < 2/2ⁿ."
+        )
+    if math.isfinite(detectable):
+        sentences.append(
+            f"{seeds} seeds can detect a difference of {_difference(detectable, score)} between two activations in four of "
+            "five experiments (paired t-test at 5 %, spread as measured); smaller ones may go unnoticed."
+        )
+    sentences += [
+        "The interquartile mean cuts off a quarter of the runs at either end; its interval is a stratified bootstrap. "
+        "The probability of improvement is the chance that a run of the best one beats a run of the other.",
+        f"Steps to target: first recorded step at which the {score} reaches the target (by default 90 % of the best "
+        "activation's median); the median over runs, with the number of runs that got there.",
+        "Gradient ratio: gradient norm of the first weight matrix over that of the last, median over runs at the first "
+        "record; far below 1 the gradient vanishes on its way to the input, far above it explodes.",
+        "Dead: |f'(z)| < 1e-6 for every validation example. Saturated: |f'(z)| < 5 % of sup |f'|, averaged over units and "
+        "examples; not defined where f' is unbounded.",
+        "Diverged: a loss that is not finite. Not learned: a final score that a constant answer could have (within three "
+        "standard errors). Both are counted; diverged runs enter no mean, lose every comparison of ranks, and put their "
+        "activation behind those that always finish.",
+        "Good learning rates: the unbroken range around the best one with at least 95 % of its mean validation score.",
+    ]
+    return sentences
+
+
+def _value(value: float, score: str) -> str:
+    return f"{100 * value:.1f} %" if "accuracy" in score else f"{value:.3f}"
+
+
+def _ends(row: Row, score: str) -> str:
+    if not math.isfinite(row["low"]):
+        return ""
+    if "accuracy" in score:
+        return f" (95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    return f" (95 % interval {row['low']:.3f} to {row['high']:.3f})"
+
+
+def _difference(value: float, score: str) -> str:
+    return f"{100 * value:.1f} percentage points" if "accuracy" in score else f"{value:.2g}"
+
+
+def _times(ratio: float) -> str:
+    if not math.isfinite(ratio):
+        return "infinitely many times"
+    return f"{ratio:,.0f} times" if ratio < 1e6 else f"{ratio:.0e} times"
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
