@@ -1,9 +1,9 @@
-"""Textbook formulas of the elementwise catalogue in mpmath: the truth that `jaxacts check` and the tests compare with.
+"""Textbook formulas of the elementwise catalogue in mpmath, the truth that `jaxacts check` compares with.
 
-Written from the papers, never from the code it judges: it imports nothing else of jaxacts. Values, first and second
-derivatives come from truncated Taylor arithmetic with at least 80 working digits and more for very large or small
-arguments, so about 50 digits are right everywhere, also in the tails. At a kink the derivatives are those of the branch
-that owns the point, which is the convention the catalogue documents.
+Written from the papers, never from the code it judges: it imports nothing else of jaxacts. Values, first
+and second derivatives come from truncated Taylor arithmetic with at least 80 working digits and more for
+very large or small arguments, so about 50 digits are right everywhere, also in the tails. At a kink the
+derivatives are those of the branch that owns the point, which is the convention the catalogue documents.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def value(name: str, x: float, order: int = 0, **params: float) -> Any:
       TypeError: for an unknown parameter.
 
     Example:
-      >>> float(jaxacts.reference.value("sigmoid", -800.0, order=1) * 10**348)
-      3.67...
+      >>> jaxacts.reference.value("sigmoid", -800.0, order=1)  # e^-800 is too small for float64
+      mpf('3.6678745841776872e-348')
     """
     return jet(name, x, order, **params)[order]
 
@@ -117,7 +117,9 @@ def parameter_derivative(name: str, parameter: str, x: float, **params: float) -
       >>> float(jaxacts.reference.parameter_derivative("snake", "a", 3.0, a=0.0))
       9.0
     """
-    formula, bound = _bind(name, {**params, parameter: params.get(parameter, parameters(name).get(parameter, 0.0))})
+    formula, bound = _bind(
+        name, {**params, parameter: params.get(parameter, parameters(name).get(parameter, 0.0))}
+    )
     x = _exact("x", x)
     with mp.workdps(_digits(x, *bound.values())):
         bound[parameter] = seeded(bound[parameter], 1)
@@ -149,8 +151,8 @@ def limit(name: str, side: float, order: int = 0, **params: float) -> float:
     if order >= lowest:
         return math.nan
     near, far = (value(name, math.copysign(x, side), order, **params) for x in (1e150, 1e300))
-    # Between 1e150 and 1e300 a convergent branch moves by less than one part in 1e100 (all approach their limit at least
-    # like 1/x) or has vanished; what still moves grows without bound, if only like log x.
+    # Between 1e150 and 1e300 a convergent branch moves by less than one part in 1e100 (all approach their
+    # limit at least like 1/x) or has vanished; what still moves grows without bound, if only like log x.
     if abs(far) < 1e-100:
         return 0.0
     if abs(far - near) > abs(far) * 1e-100:
@@ -160,7 +162,9 @@ def limit(name: str, side: float, order: int = 0, **params: float) -> float:
 
 def _formula(name: str) -> Formula:
     if name not in _FORMULAS:
-        raise ValueError(f"there is no reference formula for {name!r}; jaxacts.reference.names() lists those there are")
+        raise ValueError(
+            f"there is no reference formula for {name!r}; jaxacts.reference.names() lists those there are"
+        )
     return _FORMULAS[name]
 
 
@@ -168,7 +172,9 @@ def _bind(name: str, params: dict[str, float]) -> tuple[Formula, dict[str, Any]]
     formula, defaults = _formula(name), parameters(name)
     for given in params:
         if given not in defaults:
-            raise TypeError(f"{name} has no parameter {given!r}; its parameters are: {', '.join(defaults) or 'none'}")
+            raise TypeError(
+                f"{name} has no parameter {given!r}; its parameters are: {', '.join(defaults) or 'none'}"
+            )
     return formula, {key: _exact(key, number) for key, number in {**defaults, **params}.items()}
 
 

@@ -1,9 +1,10 @@
 """Truncated Taylor arithmetic over mpmath numbers: value, first and second derivative in one pass.
 
-A :class:`Jet` carries (f, f', f''). Each elementary function below states its own first two derivatives in a form that
-does not cancel in the tails (the derivative of the logistic sigmoid is s(u) s(-u), never 1 - s), so relative accuracy
-survives where the derivative is far below the value. What cancellation remains is algebraic, of the order of a power of
-|x|, and the caller pays for it with working digits that grow with ``|log10 |x||``.
+A :class:`Jet` carries (f, f', f''). Each elementary function below states its own first two derivatives in
+a form that does not cancel in the tails (the derivative of the logistic sigmoid is s(u) s(-u), never 1 -
+s), so relative accuracy survives where the derivative is far below the value. What cancellation remains is
+algebraic, of the order of a power of |x|, and the caller pays for it with working digits that grow with
+``|log10 |x||``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from mpmath.ctx_mp import MPContext
 
 mp: Any = MPContext()  # private, so that neither side changes the precision of the other
 
-# Beyond e^±SATURATION a number overflows or underflows every float type, also after multiplication by any power of a
-# finite input that occurs here, and e^x itself would need more memory than there is when x is e^(e^800). Above, the
-# power is capped; below, it is exactly 0, so that e^-y e^y with both out of range is 0, as the limits here all are.
+# Beyond e^±SATURATION a number overflows or underflows every float type, also after multiplication by any
+# power of a finite input that occurs here, and e^x itself would need more memory than there is when x is
+# e^(e^800). Above, the power is capped; below, it is exactly 0, so that e^-y e^y with both out of range is
+# 0, as the limits here all are.
 SATURATION = 100_000
 
 
@@ -133,7 +135,7 @@ def log(u: Any) -> Any:
 
 
 def log1p(u: Any) -> Any:
-    """log(1 + u)."""
+    """Logarithm of 1 + u."""
     v = at(u)
     r = 1 / (1 + v)
     return _chain(u, mp.log1p(v), r, -r * r)
@@ -201,7 +203,7 @@ def tanh(u: Any) -> Any:
 
 
 def softplus(u: Any) -> Any:
-    """log(1+e^u)."""
+    """The softplus log(1+e^u)."""
     v = at(u)
     e = _exp(-abs(v))
     small, large = e / (1 + e), 1 / (1 + e)
@@ -209,7 +211,7 @@ def softplus(u: Any) -> Any:
 
 
 def log_cosh(u: Any) -> Any:
-    """log cosh u."""
+    """Logarithm of the hyperbolic cosine."""
     v = at(u)
     e = _exp(-2 * abs(v))
     t = (1 - e) / (1 + e)
@@ -220,10 +222,7 @@ def erfc(u: Any) -> Any:
     """Complementary error function."""
     v = at(u)
     bell = -2 / mp.sqrt(mp.pi) * _exp(-v * v)
-    if v * v > SATURATION:
-        value = mp.zero if v > 0 else mp.mpf(2)
-    else:
-        value = mp.erfc(v)
+    value = 1 - mp.sign(v) if v * v > SATURATION else mp.erfc(v)
     return _chain(u, value, bell, -2 * v * bell)
 
 

@@ -1,7 +1,7 @@
 """Formulas with branches that need no transcendental function: rectifiers, piecewise polynomials, shrinkage.
 
-Where branches meet, the comparison says which of them owns the point: value and derivatives there are its own.
-Parameters and x are jets or mpmath numbers.
+Where branches meet, the comparison says which of them owns the point: value and derivatives there are its
+own. Parameters and x are jets or mpmath numbers.
 """
 
 from __future__ import annotations
