@@ -7,14 +7,26 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from jaxacts._declare import Activation, Facts, Record, derivative, facts, get, names, record, records
-from jaxacts.activations._first import (
-    elu, gelu, gelu_tanh, hard_tanh, identity, leaky_relu, mish, relu, selu, sigmoid, silu, softplus, tanh,
-)
+from jaxacts.activations import *  # noqa: F403
+from jaxacts.activations import __all__ as _activations
 
-_SUBMODULES = frozenset({
-    "adapters", "catalogue", "derivatives", "diagnostics", "initializers", "lab", "meanfield", "moments",
-    "plotting", "porting", "reference", "trainable", "transforms",
-})
+_SUBMODULES = frozenset(
+    {
+        "adapters",
+        "catalogue",
+        "derivatives",
+        "diagnostics",
+        "initializers",
+        "lab",
+        "meanfield",
+        "moments",
+        "plotting",
+        "porting",
+        "reference",
+        "trainable",
+        "transforms",
+    }
+)
 
 
 def __getattr__(name: str) -> Any:

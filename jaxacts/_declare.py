@@ -177,14 +177,28 @@ def declare(
     """
     name = fn.__name__
     if _defaults(fn) != _defaults(derivative):
-        raise TypeError(f"the derivative of {name} takes {_defaults(derivative)}, the function {_defaults(fn)}")
+        raise TypeError(
+            f"the derivative of {name} takes {_defaults(derivative)}, the function {_defaults(fn)}"
+        )
     for case in cases:
         _check_parameters(fn, case)
     default = facts if isinstance(facts, Facts) else facts(**_defaults(fn))
     _claim(name, *default.aliases)
     cases = tuple(MappingProxyType(dict(case)) for case in cases)
-    entry = Record(name, fn, derivative, default, cases, reference, formula, facts)
+    entry = Record(name, fn, _in_own_type(derivative), default, cases, reference, formula, facts)
     _RECORDS[name] = _BY_FUNCTION[fn] = entry
+
+
+def _in_own_type(derivative: Callable[..., Array]) -> Callable[..., Array]:
+    """The derivative with the type rules of the functions: 16-bit input is computed in float32 and rounded once."""
+
+    @functools.wraps(derivative)
+    def typed(x: Any, *args: Any, **params: Any) -> Array:
+        x = as_inexact(x)
+        wide = x.astype(jnp.float32) if x.dtype.itemsize < 4 else x
+        return jnp.asarray(derivative(wide, *args, **params)).astype(x.dtype)
+
+    return typed
 
 
 def declare_other(fn: Callable, *aliases: str) -> None:

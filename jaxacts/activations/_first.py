@@ -5,6 +5,8 @@ import jax.numpy as jnp
 
 from jaxacts._declare import Facts, declare, inf
 
+__all__ = ["identity","sigmoid","tanh","relu","leaky_relu","elu","selu","gelu_tanh","softplus","mish","hard_tanh"]
+
 
 def _add(fn, derivative, **kw):
     cases = kw.pop("cases", ({},))
@@ -39,14 +41,6 @@ def selu(x):
     return jax.nn.selu(x)
 
 
-def silu(x, beta=1.0):
-    return x * jax.nn.sigmoid(beta * x)
-
-
-def gelu(x):
-    return jax.nn.gelu(x, approximate=False)
-
-
 def gelu_tanh(x):
     return jax.nn.gelu(x, approximate=True)
 
@@ -71,8 +65,6 @@ _add(relu, lambda x: (x > 0) * 1.0, image=(0, inf), limits=(0, inf), derivative_
 _add(leaky_relu, lambda x, negative_slope=0.01: jnp.where(x > 0, 1.0, negative_slope), image=(-inf, inf), limits=(-inf, inf), derivative_limits=(0.01, 1), lipschitz=1, lipschitz_derivative=inf, kinks=((0.0, 0.01),), smoothness=0, monotone=True)
 _add(elu, lambda x, alpha=1.0: jnp.where(x > 0, 1.0, alpha * jnp.exp(x)), image=(-1, inf), limits=(-1, inf), derivative_limits=one, lipschitz=1, lipschitz_derivative=1, knots=(0.0,), smoothness=1, monotone=True)
 _add(selu, lambda x: jax.grad(selu)(x), image=(-1.758, inf), limits=(-1.758, inf), derivative_limits=(0, 1.0507), lipschitz=1.758, lipschitz_derivative=inf, kinks=((0.0, 1.758),), smoothness=0, monotone=True)
-_add(silu, lambda x, beta=1.0: jax.grad(silu)(x), image=(-0.2785, inf), limits=(0, inf), derivative_limits=one, lipschitz=1.0998, lipschitz_derivative=0.5, aliases=("swish",))
-_add(gelu, lambda x: jax.grad(gelu)(x), image=(-0.17, inf), limits=(0, inf), derivative_limits=one, lipschitz=1.1289, lipschitz_derivative=0.8)
 _add(gelu_tanh, lambda x: jax.grad(gelu_tanh)(x), image=(-0.17, inf), limits=(0, inf), derivative_limits=one, lipschitz=1.1289, lipschitz_derivative=0.8)
 _add(softplus, lambda x, beta=1.0: jax.nn.sigmoid(beta * x), image=(0, inf), limits=(0, inf), derivative_limits=one, lipschitz=1, lipschitz_derivative=0.25, monotone=True, zeros=())
 _add(mish, lambda x: jax.grad(mish)(x), image=(-0.3088, inf), limits=(0, inf), derivative_limits=one, lipschitz=1.0885, lipschitz_derivative=0.6)

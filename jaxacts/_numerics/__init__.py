@@ -1,0 +1,6 @@
+"""Stable numerics: pair arithmetic, Taylor series of pairs, and elementwise functions built from them."""
+
+from jaxacts._numerics import constants, series
+from jaxacts._numerics.smooth import EXPONENTIAL, like, smooth, widen
+
+__all__ = ["EXPONENTIAL", "constants", "like", "series", "smooth", "widen"]

@@ -1,0 +1,328 @@
+"""Elementary functions of pairs: exp, expm1, log, log1p, erf, erfc, sin, cos, arctan.
+
+Each has the leading terms of its series in pair arithmetic and the rest in plain floating point, which leaves about
+five guard bits. Arguments so large that the result is 0 or 1 are clamped, so nothing here makes a NaN of a finite pair.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import jax
+import numpy as np
+from jax import lax
+
+from jaxacts._numerics import coefficients
+from jaxacts._numerics.constants import LN2, TWO_OVER_ROOT_PI
+from jaxacts._numerics.pair import (
+    Number,
+    Pair,
+    Scale,
+    absolute,
+    add,
+    constant,
+    divide,
+    exact,
+    literal,
+    multiply,
+    negative,
+    normal,
+    rescale,
+    root,
+    short,
+    square,
+    subtract,
+    times_power,
+    to_float,
+    unscaled,
+    where,
+    with_sign,
+)
+
+Array = jax.Array
+
+# Exponent of the scale of small exponentials, and the argument below which it is used: exp(SMALL) times the resolution
+# of a pair must be a normal number, and so must the square of the scale.
+_SCALE_POWER = {np.dtype(np.float32): 40, np.dtype(np.float64): 300}
+_SMALL = {np.dtype(np.float32): -55.0, np.dtype(np.float64): -600.0}
+# Below this argument the exponential is zero even over the scale; above the other it overflows.
+_LOWEST = {np.dtype(np.float32): -130.0, np.dtype(np.float64): -1080.0}
+_HIGHEST = {np.dtype(np.float32): 88.5, np.dtype(np.float64): 709.5}
+
+
+def is_double(x: Array) -> bool:
+    """Whether `x` is in double precision."""
+    return np.dtype(x.dtype) == np.dtype(np.float64)
+
+
+def polynomial(x: Array, terms) -> Array:
+    """Sum of terms[k] x^k, by Horner's rule."""
+    result = lax.full_like(x, constant(x, terms[-1]))
+    for c in reversed(terms[:-1]):
+        result = lax.add(lax.mul(result, x), constant(x, c))
+    return result
+
+
+def _reduce(u: Pair) -> tuple[Array, Pair]:
+    """(n, r) with u = n ln 2 + r and |r| <= 0.35."""
+    # ln 2 in three parts; n times the first is exact.
+    bits = 32 if is_double(u.head) else 12
+    first = math.floor(LN2 * 2**bits) / 2**bits
+    second = _short_float(float(LN2 - Fraction(first)), u)
+    third = float(LN2 - Fraction(first) - Fraction(second))
+    n = lax.round(lax.mul(u.head, constant(u.head, float(1 / LN2))), lax.RoundingMethod.TO_NEAREST_EVEN)
+    high = lax.sub(u.head, lax.mul(n, constant(n, first)))
+    low = lax.sub(u.tail, lax.mul(n, constant(n, third)))
+    middle = lax.mul(n, constant(n, -second))  # exact: short second, small integer n
+    total = add(Pair(short(high), lax.sub(high, short(high))), Pair(middle, low))
+    assert isinstance(total, Pair)
+    return n, total
+
+
+def _short_float(value: float, like: Pair) -> float:
+    """`value` cut to the head of a pair, at trace time."""
+    kind = np.dtype(like.head.dtype)
+    bits = 26 if kind == np.float64 else 12
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(math.trunc(mantissa * 2**bits), exponent - bits)
+
+
+def _exp_series(r: Pair) -> tuple[Array, Array]:
+    """(c, rest) with exp(r) = 1 + r.head + c + rest, c = r.head^2 / 2 exact."""
+    terms = 15 if is_double(r.head) else 10
+    x = lax.add(r.head, r.tail)
+    p = polynomial(x, [1 / math.factorial(k) for k in range(3, terms)])
+    c = lax.mul(lax.mul(r.head, r.head), constant(x, 0.5))
+    cubic = lax.mul(lax.mul(lax.mul(x, x), x), p)
+    return c, lax.add(r.tail, lax.add(lax.mul(r.head, r.tail), cubic))
+
+
+def _power_of_two(n: Array, extra: Array | int = 0) -> tuple[Array, Array]:
+    """Two factors whose product is 2^n, each a normal number."""
+    double = is_double(n)
+    integer = np.int64 if double else np.int32
+    bias, width = (1023, 52) if double else (127, 23)
+    k = lax.convert_element_type(n, integer)
+    if not isinstance(extra, int):
+        k = lax.add(k, lax.convert_element_type(extra, integer))
+    half = lax.shift_right_arithmetic(k, lax.full_like(k, 1))
+
+    def build(e: Array) -> Array:
+        return lax.bitcast_convert_type(
+            lax.shift_left(lax.add(e, integer(bias)), lax.full_like(e, width)), n.dtype
+        )
+
+    return build(half), build(lax.sub(k, half))
+
+
+def exp(u: Number, scaled: bool = True) -> Pair:
+    """exp(u), held over a scale where it is small unless `scaled` is false; clamped just below overflow."""
+    assert isinstance(u, Pair)
+    u = unscaled(u)  # type: ignore[assignment]
+    kind = np.dtype(u.head.dtype)
+    low, high = constant(u.head, _LOWEST[kind]), constant(u.head, _HIGHEST[kind])
+    inside = lax.bitwise_and(lax.gt(u.head, low), lax.lt(u.head, high))
+    u = Pair(lax.clamp(low, u.head, high), lax.select(inside, u.tail, lax.full_like(u.tail, 0.0)))
+    n, r = _reduce(u)
+    c, rest = _exp_series(r)
+    one = constant(c, 1.0)
+    head = short(lax.add(one, lax.add(r.head, lax.add(c, rest))))
+    tail = lax.add(lax.add(lax.add(lax.sub(one, head), r.head), c), rest)
+    small = lax.lt(u.head, constant(u.head, _SMALL[kind]))
+    power = _SCALE_POWER[kind]
+    extra = lax.select(small, lax.full_like(n, float(power)), lax.full_like(n, 0.0)) if scaled else 0
+    two_half, two_rest = _power_of_two(n, extra)
+    head, tail = (lax.mul(lax.mul(part, two_half), two_rest) for part in (head, tail))
+    return rescale(Pair(head, tail), small, power) if scaled else Pair(head, tail)
+
+
+def expm1(u: Number) -> Pair:
+    """exp(u) - 1 to full relative accuracy; clamped just below overflow."""
+    assert isinstance(u, Pair)
+    plain = unscaled(u)
+    assert isinstance(plain, Pair)
+    # exp(u) - 1 from the series without its leading 1 where no reduction is needed
+    near = lax.lt(lax.abs(plain.head), constant(plain.head, 0.34))
+    r = where(near, plain, 0.0)
+    assert isinstance(r, Pair)
+    c, rest = _exp_series(r)
+    short_part = lax.add(c, rest)
+    head = short(lax.add(r.head, short_part))
+    small = Pair(head, lax.add(lax.add(lax.sub(r.head, head), c), rest))
+    result = where(near, small, add(exp(plain, scaled=False), -1.0))
+    assert isinstance(result, Pair)
+    return _keep_small(u, result)
+
+
+def _keep_small(u: Pair, result: Pair) -> Pair:
+    """`result`, or `u` itself where u is held over a scale: for functions with f(u) = u near zero."""
+    if u.scale is None:
+        return result
+    tiny = lax.gt(u.scale.up, constant(u.head, 1.0))
+    kept = where(tiny, u, result)
+    assert isinstance(kept, Pair)
+    return kept
+
+
+def _atanh_series(s: Pair, largest: float) -> Pair:
+    """Log((1 + s) / (1 - s)) for |s| <= largest."""
+    bits = 60 if is_double(s.head) else 33
+    count = math.ceil(bits * math.log(2) / -math.log(largest**2))
+    x = lax.add(s.head, s.tail)
+    x2 = lax.mul(x, x)
+    rest = lax.mul(lax.mul(x2, x), polynomial(x2, [2 / (2 * k + 3) for k in range(count)]))
+    return normal(lax.mul(s.head, constant(x, 2.0)), lax.add(lax.mul(s.tail, constant(x, 2.0)), rest))
+
+
+def log1p(u: Number) -> Pair:
+    """log(1 + u) for u > -1, to full relative accuracy."""
+    assert isinstance(u, Pair)
+    plain = unscaled(u)
+    assert isinstance(plain, Pair)
+    one = constant(plain.head, 1.0)
+    near = lax.bitwise_and(lax.gt(plain.head, constant(one, -0.5)), lax.le(plain.head, one))
+    safe = where(near, plain, 0.0)
+    inside = _atanh_series(divide(safe, add(safe, 2.0)), 1 / 3)  # type: ignore[arg-type]
+    result = where(near, inside, log(add(plain, 1.0)))
+    assert isinstance(result, Pair)
+    return _keep_small(u, result)
+
+
+def log1p_unit(u: Number) -> Pair:
+    """log(1 + u) for 0 <= u <= 1."""
+    assert isinstance(u, Pair)
+    plain = unscaled(u)
+    result = _atanh_series(divide(plain, add(plain, 2.0)), 1 / 3)  # type: ignore[arg-type]
+    return _keep_small(u, result)
+
+
+def log(u: Number) -> Pair:
+    """Natural logarithm of a positive number."""
+    assert isinstance(u, Pair)
+    u = unscaled(u)  # type: ignore[assignment]
+    double = is_double(u.head)
+    integer, bias, width = (np.int64, 1023, 52) if double else (np.int32, 127, 23)
+    bits = lax.bitcast_convert_type(u.head, integer)
+    # n = exponent of u / sqrt(1/2), so that m = u 2^-n lies in [0.7, 1.42]
+    offset = int(np.asarray(math.sqrt(0.5), u.head.dtype).view(integer)) - (bias << width)
+    shifted = lax.sub(bits, lax.full_like(bits, offset))
+    k = lax.sub(lax.shift_right_arithmetic(shifted, lax.full_like(bits, width)), integer(bias))
+    half, rest = _power_of_two(lax.convert_element_type(lax.neg(k), u.head.dtype))
+    m = Pair(lax.mul(lax.mul(u.head, half), rest), lax.mul(lax.mul(u.tail, half), rest))
+    part = _atanh_series(divide(add(m, -1.0), add(m, 1.0)), 0.1716)  # type: ignore[arg-type]
+    n = lax.convert_element_type(k, u.head.dtype)
+    whole = multiply(Pair(n, lax.full_like(n, 0.0)), LN2)
+    total = add(whole, part)
+    assert isinstance(total, Pair)
+    return total
+
+
+def erfcx(x: Pair) -> Pair:
+    """exp(x^2) erfc(x) for x >= 0."""
+    v = to_float(x)
+    terms = coefficients.ERFCX_64 if is_double(v) else coefficients.ERFCX_32
+    y = divide(add(x, -3.75), add(x, 3.75))
+    assert isinstance(y, Pair)
+    t = to_float(y)
+    q = polynomial(t, terms[1:])
+    # the last step of Horner's rule in pairs
+    p = add(multiply(y, exact(q)), terms[0])
+    result = divide(p, add(times_power(x, 2.0), 1.0))
+    assert isinstance(result, Pair)
+    return result
+
+
+def gauss(x: Pair) -> Pair:
+    """exp(-x^2), held over a scale where it is small."""
+    # Beyond 40 the result is zero in either type; the clamp keeps x^2 finite.
+    v = lax.clamp(constant(x.head, -40.0), x.head, constant(x.head, 40.0))
+    inside = lax.eq(v, x.head)
+    clipped = Pair(v, lax.select(inside, x.tail, lax.full_like(v, 0.0)))
+    return exp(negative(square(clipped)))
+
+
+def erfc(x: Number) -> Pair:
+    """Complementary error function; held over a scale where it is small."""
+    assert isinstance(x, Pair)
+    x = unscaled(x)  # type: ignore[assignment]
+    size = absolute(x)
+    tail = multiply(gauss(size), erfcx(size))
+    near = add(1.0, negative(_erf_near(x)))
+    positive = lax.gt(x.head, constant(x.head, 0.0))
+    far = where(positive, tail, subtract(2.0, unscaled(tail)))
+    result = where(lax.lt(size.head, constant(x.head, 0.5)), near, far)
+    assert isinstance(result, Pair)
+    return result
+
+
+def _erf_near(x: Pair) -> Pair:
+    """Error function for |x| <= 1."""
+    terms = coefficients.ERF_64 if is_double(x.head) else coefficients.ERF_32
+    s = square(x)
+    inner = add(multiply(s, exact(polynomial(to_float(s), terms[1:]))), terms[0])
+    result = multiply(x, inner)
+    assert isinstance(result, Pair)
+    return result
+
+
+def erf(x: Number) -> Pair:
+    """Error function."""
+    assert isinstance(x, Pair)
+    plain = unscaled(x)
+    assert isinstance(plain, Pair)
+    size = absolute(plain)
+    far = with_sign(subtract(1.0, unscaled(multiply(gauss(size), erfcx(size)))), plain)  # type: ignore[arg-type]
+    result = where(lax.lt(size.head, constant(size.head, 1.0)), _erf_near(plain), far)
+    assert isinstance(result, Pair)
+    if x.scale is None:
+        return result
+    return _keep_small(multiply(x, TWO_OVER_ROOT_PI), result)  # type: ignore[arg-type]
+
+
+def sin_cos(x: Number) -> tuple[Pair, Pair]:
+    """Sine and cosine; the library's own functions, corrected for the part of x that one float cannot hold."""
+    assert isinstance(x, Pair)
+    x = unscaled(x)  # type: ignore[assignment]
+    v = lax.add(x.head, x.tail)
+    rest = lax.add(lax.sub(x.head, v), x.tail)
+    s, c = lax.sin(v), lax.cos(v)
+    return normal(s, lax.mul(rest, c)), normal(c, lax.neg(lax.mul(rest, s)))
+
+
+def arctan(x: Number) -> Pair:
+    """Inverse tangent."""
+    assert isinstance(x, Pair)
+    x = unscaled(x)  # type: ignore[assignment]
+    v = lax.add(x.head, x.tail)
+    return exact(lax.atan(v))
+
+
+def asinh(x: Number) -> Pair:
+    """Inverse hyperbolic sine, for |x| whose square does not overflow."""
+    assert isinstance(x, Pair)
+    size = absolute(unscaled(x))  # type: ignore[arg-type]
+    s = square(size)
+    inner = add(size, divide(s, add(root(add(s, 1.0)), 1.0)))
+    result = with_sign(log1p(inner), x)
+    return _keep_small(x, result)
+
+
+__all__ = [
+    "Scale",
+    "arctan",
+    "asinh",
+    "erf",
+    "erfc",
+    "erfcx",
+    "exp",
+    "expm1",
+    "gauss",
+    "is_double",
+    "literal",
+    "log",
+    "log1p",
+    "log1p_unit",
+    "polynomial",
+    "sin_cos",
+]

@@ -1,0 +1,167 @@
+"""Elementwise functions from a formula on series, with derivatives of every order by the same formula.
+
+`smooth` turns a program on `Series` into a function of arrays with a `jax.custom_jvp` rule: the tangent is the next
+Taylor coefficient of the same program, which has its own rule in turn. So `jax.grad`, `jax.hessian` and higher orders,
+forward and reverse, with respect to x and to the parameters, all meet the accuracy of the program.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+from jaxacts._declare import as_inexact
+from jaxacts._numerics import pair as pr
+from jaxacts._numerics.pair import Pair
+from jaxacts._numerics.series import Series
+
+Array = jax.Array
+
+# An asymptote (slope, intercept): beyond the bound the function is slope * x + intercept to full precision.
+Asymptote = tuple[float, float]
+# |x| at which exponentially decaying functions have become their asymptotes, with any polynomial factor
+EXPONENTIAL = {np.dtype(np.float32): 125.0, np.dtype(np.float64): 800.0}
+# |x| beyond which a pair could overflow; inputs are clamped there
+_LARGEST = {np.dtype(np.float32): 2.0**100, np.dtype(np.float64): 2.0**900}
+# inputs below the first are multiplied by the second and the result divided by it, because the tail of so small
+# a pair would be flushed to zero
+_TINY = {np.dtype(np.float32): (2.0**-72, 2.0**40), np.dtype(np.float64): (2.0**-560, 2.0**500)}
+
+
+def widen(x: Any) -> tuple[Array, Callable[[Array], Array]]:
+    """`x` in at least float32, and the function that rounds a result back to the type of `x`.
+
+    16-bit (and 8-bit) inputs are widened once, on entry, so that value and derivatives are computed in float32 and
+    rounded once; the same happens under jit and eagerly.
+    """
+    x = as_inexact(x)
+    kind = x.dtype
+    if kind.itemsize >= 4:
+        return x, lambda y: y
+    return x.astype(jnp.float32), lambda y: y.astype(kind)
+
+
+def like(parameter: Any, x: Array) -> Any:
+    """A parameter for use beside the widened `x`: a Python number stays exact, an array takes the type of `x`."""
+    if isinstance(parameter, bool | int | float):
+        return float(parameter)
+    parameter = as_inexact(parameter)
+    return parameter.astype(x.dtype)
+
+
+def smooth(
+    program: Callable[..., Series],
+    *,
+    left: Asymptote | None = None,
+    right: Asymptote | None = None,
+    bound: dict[np.dtype, float] | float | None = None,
+) -> Callable[..., Array]:
+    """An elementwise function of (x, *parameters) from a formula on series.
+
+    Args:
+      program: the formula; receives x as a `Series` and every parameter as a `Series` or an exact Python float.
+      left: asymptote (slope, intercept) towards -inf; needed where x itself would not be finite in the formula.
+      right: the same towards +inf.
+      bound: |x| beyond which the function equals its asymptotes; by default only where a pair would overflow.
+
+    Returns:
+      A function of an array in float32 or float64 and parameters that broadcast against it.
+    """
+
+    @functools.lru_cache(maxsize=None)
+    def at(orders: tuple[int, ...], fixed: tuple[float | None, ...]) -> Callable[..., Array]:
+        @jax.custom_jvp
+        def evaluate(*args: Array) -> Array:
+            return _evaluate(program, orders, fixed, left, right, bound, *args)
+
+        @functools.partial(evaluate.defjvp, symbolic_zeros=True)
+        def rule(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
+            total = None
+            for k, t in enumerate(tangents):
+                if isinstance(t, SymbolicZero):
+                    continue
+                higher = tuple(n + (i == k) for i, n in enumerate(orders))
+                term = at(higher, fixed)(*primals) * t
+                total = term if total is None else total + term
+            value = at(orders, fixed)(*primals)
+            return value, jnp.zeros_like(value) if total is None else total
+
+        return evaluate
+
+    @functools.wraps(program)
+    def function(x: Array, *parameters: Any) -> Array:
+        fixed = tuple(p if isinstance(p, float) else None for p in parameters)
+        arrays = [p for p in parameters if not isinstance(p, float)]
+        if arrays:
+            # an array parameter may be wider than x: it decides neither the type nor, unless it must, the shape
+            shape = jnp.broadcast_shapes(x.shape, *(p.shape for p in arrays))
+            x, *arrays = (jnp.broadcast_to(a, shape) for a in (x, *arrays))
+        return at((0,) * (1 + len(arrays)), fixed)(x, *arrays)
+
+    return function
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5), inline=True)
+def _jitted(program, orders, fixed, left, right, bound, *args):
+    return _formula(program, orders, fixed, left, right, bound, *args)
+
+
+def _evaluate(program, orders, fixed, left, right, bound, *args):
+    """Compiled once per type and shape when called eagerly; inlined into a surrounding jit."""
+    if isinstance(bound, dict):
+        bound = bound[np.dtype(args[0].dtype)]
+    return _jitted(program, orders, fixed, left, right, bound, *args)
+
+
+def _formula(program, orders, fixed, left, right, bound, x, *arrays):
+    kind = np.dtype(x.dtype)
+    edge = pr.constant(x, min(bound or math.inf, _LARGEST[kind]))
+    tiny, factor = _TINY[kind]
+    is_tiny = lax.lt(lax.abs(x), pr.constant(x, tiny))
+    one = lax.full_like(x, 1.0)
+    scaled = lax.mul(x, lax.select(is_tiny, lax.full_like(x, factor), one))
+    inside = lax.clamp(lax.neg(edge), scaled, edge)
+
+    zero = (0,) * len(orders)
+    unit = lambda k: tuple(int(i == k) for i in range(len(orders)))  # noqa: E731
+    variables = []
+    for k, a in enumerate((inside, *arrays)):
+        variables.append(Series(orders, {zero: pr.exact(a), **({unit(k): 1.0} if orders[k] else {})}))
+    rest = iter(variables[1:])
+    parameters = [next(rest) if p is None else p for p in fixed]
+    coefficient = program(variables[0], *parameters).terms.get(orders, 0.0)
+    factorial = float(math.prod(math.factorial(n) for n in orders))
+    coefficient = pr.multiply(coefficient, factorial)
+    if not isinstance(coefficient, Pair):
+        coefficient = pr.literal(x, coefficient)
+    result = pr.to_float(coefficient)
+
+    # Near zero every derivative is a + b x. With a = 0 the result scales with x; a smaller result is O(x^2), i.e. zero.
+    size = lax.abs(result)
+    linear = lax.lt(size, pr.constant(x, 2.0**-20))
+    vanishing = lax.lt(size, lax.mul(lax.abs(inside), pr.constant(x, 2.0**-20)))
+    small = lax.select(vanishing, lax.full_like(x, 0.0), lax.mul(result, pr.constant(x, 1 / factor)))
+    result = lax.select(lax.bitwise_and(is_tiny, linear), small, result)
+
+    order = orders[0]
+    if order == sum(orders):
+        for asymptote, beyond in ((left, lax.lt(x, lax.neg(edge))), (right, lax.gt(x, edge))):
+            if asymptote is not None:
+                result = lax.select(beyond, _line(asymptote, order, x), result)
+    return lax.select(lax.ne(x, x), x, result)
+
+
+def _line(asymptote: Asymptote, order: int, x: Array) -> Array:
+    """The asymptote's derivative of the given order at x."""
+    slope, intercept = asymptote
+    if order or slope == 0:
+        return lax.full_like(x, (intercept, slope)[order] if order < 2 else 0.0)
+    return lax.add(lax.mul(x, pr.constant(x, slope)), pr.constant(x, intercept))
