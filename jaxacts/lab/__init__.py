@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from jaxacts.lab import provenance
+from jaxacts.lab.config import CompareConfig
+from jaxacts.lab.data import Dataset, datasets, load_dataset, prepare
 from jaxacts.lab.errors import ConfigMismatch, DeviceError, Interrupted, MissingExtra, StoreError
 from jaxacts.lab.store import Results, load
+from jaxacts.lab.sweep import compare
 
-__all__ = ["ConfigMismatch", "DeviceError", "Interrupted", "MissingExtra", "Results", "StoreError", "load"]
+__all__ = [
+    "CompareConfig",
+    "ConfigMismatch",
+    "Dataset",
+    "DeviceError",
+    "Interrupted",
+    "MissingExtra",
+    "Results",
+    "StoreError",
+    "compare",
+    "datasets",
+    "load",
+    "load_dataset",
+    "prepare",
+    "provenance",
+]

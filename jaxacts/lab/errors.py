@@ -27,8 +27,8 @@ class ConfigMismatch(StoreError):
         self.differences = differences
 
 
-class Interrupted(RuntimeError):
-    """A sweep was stopped before its end, with everything finished so far saved (command line: exit code 130)."""
+class Interrupted(KeyboardInterrupt):
+    """A sweep was stopped by Ctrl-C, with everything finished so far saved (command line: exit code 130)."""
 
 
 def need(package: str, extra: str = "lab") -> MissingExtra:

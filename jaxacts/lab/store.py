@@ -352,6 +352,11 @@ def batch_path(folder: Path, batch: int) -> Path:
     return folder / BATCHES / f"{batch:05d}.npz"
 
 
+def batch_tag(config_hash: str, batch: int) -> str:
+    """What the file of a batch is tagged with, so that neither foreign nor renamed files are mixed in."""
+    return f"{config_hash}/{batch}"
+
+
 def finished(folder: Path) -> bool:
     """Whether a run folder holds the curves of all its runs in one file."""
     return (folder / CURVES).exists()

@@ -1,0 +1,419 @@
+"""Comparisons: from a configuration to a folder of results, on every core, continued after any interruption."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxacts.lab import config as configuration
+from jaxacts.lab import data, execution, provenance, store
+from jaxacts.lab.config import CompareConfig, Contender
+from jaxacts.lab.errors import Interrupted, StoreError
+from jaxacts.lab.leases import Leases
+from jaxacts.lab.store import Results
+
+Progress = Callable[[int, int, str], None]
+
+_POLL = 0.2  # seconds between two looks at the queue of finished batches
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A comparison resolved down to its batches, before anything is trained.
+
+    Attributes:
+      config: the configuration.
+      contenders: the activations.
+      dataset: the data.
+      plain: the configuration as plain JSON types.
+      hash: its hash.
+      folder: where results go.
+      platform: "cpu", "gpu" or "tpu".
+      runs: one entry a run.
+      batches: run indices of each batch, the unit of work that is claimed, stored and resumed.
+      programs: how many programs have to be compiled.
+    """
+
+    config: CompareConfig
+    contenders: tuple[Contender, ...]
+    dataset: data.Dataset
+    plain: dict[str, Any]
+    hash: str
+    folder: Path
+    platform: str
+    runs: list[dict[str, Any]]
+    batches: list[list[int]]
+    programs: int
+
+
+def plan(config: CompareConfig, output: str | os.PathLike | None = None, device: str = "auto") -> Plan:
+    """Resolve a configuration: find the activations, load the data, list the runs; train nothing, write nothing.
+
+    Args:
+      config: the configuration.
+      output: the folder for the results; None names it ``runs/compare-<hash of the configuration>``.
+      device: "auto", "cpu", "gpu" or "tpu".
+
+    Returns:
+      The plan.
+
+    Raises:
+      ValueError: for an unknown activation or data set, or a minibatch larger than the training part.
+      DeviceError: when there is no such device.
+      MissingExtra: when the data set needs a package that is not installed.
+    """
+    found = configuration.contenders(config.activations)
+    platform = execution.platform(device)
+    dataset = (
+        config.dataset if isinstance(config.dataset, data.Dataset) else data.load_dataset(config.dataset)
+    )
+    runs = configuration.run_list(config, [contender.name for contender in found])
+    for size in {run["batch_size"] for run in runs}:
+        if size > len(dataset.x_train):
+            raise ValueError(
+                f"batch_size {size} is larger than the {len(dataset.x_train)} training examples of {dataset.name}"
+            )
+    plain = configuration.plain(config, [contender.source for contender in found], dataset, platform)
+    digest = configuration.digest(plain)
+    folder = Path(output) if output is not None else Path("runs") / f"compare-{digest}"
+    batches, programs = execution.batches(config, runs, dataset, platform)
+    return Plan(config, found, dataset, plain, digest, folder, platform, runs, batches, programs)
+
+
+def compare(
+    activations: Sequence[Any] | None = None,
+    *,
+    config: CompareConfig | None = None,
+    output: str | os.PathLike | None = None,
+    fresh: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+    workers: int | None = None,
+    shard: tuple[int, int] | None = None,
+    argv: Sequence[str] | None = None,
+    **settings: Any,
+) -> Results:
+    """Train the same networks with different activations and keep everything that was measured.
+
+    The same call on a finished folder loads it; on an unfinished one it continues, with results that are bit for bit
+    those of an undisturbed sweep. Several processes may work on one folder at once.
+
+    Args:
+      activations: names, "module:function" strings or callables; None takes those of the configuration.
+      config: a configuration; its fields may also be given as keywords, which win.
+      output: the folder for the results; None names it ``runs/compare-<hash of the configuration>``.
+      fresh: discard what the folder holds.
+      device: "auto", "cpu", "gpu" or "tpu".
+      progress: called as ``progress(done, total, message)`` after each batch of runs, from this thread.
+      workers: threads on a CPU; None takes the cores this process may use.
+      shard: (i, n) trains the i-th of n parts only, counting from 1; see `jaxacts.lab.merge`.
+      argv: the command line, for the manifest.
+      **settings: fields of :class:`CompareConfig`, e.g. ``seeds=3, depth=8, dataset="digits"``.
+
+    Returns:
+      The results; with `shard`, those of this part.
+
+    Raises:
+      ValueError: for a setting that makes no sense; nothing is written then.
+      ConfigMismatch: when the folder holds another configuration.
+      StoreError: when the folder cannot be written, or a results file in it is damaged.
+      DeviceError: when there is no such device.
+      MissingExtra: when a package of the extra `lab` is needed and not installed.
+      Interrupted: after Ctrl-C, with everything finished so far saved; it is a `KeyboardInterrupt`.
+
+    Example:
+      >>> import tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     results = jaxacts.lab.compare(
+      ...         ["relu", lambda x: x * jax.nn.sigmoid(x)], dataset="wine", seeds=2, depth=1, width=8, steps=20,
+      ...         learning_rates=[1e-2], batch_size=32, init="lecun", output=folder,
+      ...     )
+      >>> results.activations, results.curves["test_accuracy"].shape
+      (['relu', 'lambda'], (4, 20))
+    """
+    if activations is not None:
+        settings["activations"] = activations
+    known = {field.name for field in dataclasses.fields(CompareConfig)}
+    for name in settings:
+        if name not in known:
+            raise TypeError(f"compare has no setting {name!r}; the settings are {', '.join(sorted(known))}")
+    config = dataclasses.replace(config, **settings) if config is not None else CompareConfig(**settings)
+    if shard is not None and not (len(shard) == 2 and 1 <= shard[0] <= shard[1]):
+        raise ValueError(f"shard must be (i, n) with 1 <= i <= n, was {shard}")
+    return run(
+        plan(config, output, device), fresh=fresh, progress=progress, workers=workers, shard=shard, argv=argv
+    )
+
+
+def run(
+    what: Plan,
+    *,
+    fresh: bool = False,
+    progress: Progress | None = None,
+    workers: int | None = None,
+    shard: tuple[int, int] | None = None,
+    argv: Sequence[str] | None = None,
+) -> Results:
+    """Carry out a plan; see :func:`compare` for the arguments.
+
+    Args:
+      what: the plan.
+      fresh: discard what the folder holds.
+      progress: called after each batch.
+      workers: threads on a CPU.
+      shard: which part to train.
+      argv: the command line, for the manifest.
+
+    Returns:
+      The results.
+    """
+    folder = what.folder
+    manifest = _open(what, fresh)
+    if manifest is not None and store.finished(folder):
+        return store.load(folder)
+    begun = time.perf_counter()
+    engine = execution.Engine(what.config, what.contenders, what.dataset, what.runs, what.platform)
+    if manifest is None:
+        manifest = _manifest(what, engine, argv)
+        store.write_json(folder / store.MANIFEST, manifest)
+    mine = [b for b in range(len(what.batches)) if shard is None or b % shard[1] == shard[0] - 1]
+    store.append_event(folder, "start", **provenance.process(), batches=len(mine))
+    _work(what, engine, mine, progress or (lambda done, total, message: None), workers)
+    store.append_event(
+        folder, "end", **provenance.process(), seconds=round(time.perf_counter() - begun, 3),
+        compile_seconds=round(engine.compile_seconds, 3),
+    )  # fmt: skip
+    if not _consolidate(folder, manifest):
+        return store.load(folder, partial=True)
+    return store.load(folder)
+
+
+def _open(what: Plan, fresh: bool) -> dict[str, Any] | None:
+    """The manifest of the folder, None when it has to be made; refuses foreign folders and other configurations."""
+    folder = what.folder
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file, not a folder")
+    if fresh:
+        _discard(folder)
+    if not (folder / store.MANIFEST).exists():
+        if (folder / store.CURVES).exists() or (folder / store.BATCHES).exists():
+            raise StoreError(
+                f"{folder} has results but no {store.MANIFEST}; restore it, or discard them with --fresh"
+            )
+        return None
+    manifest = store.read_manifest(folder)
+    configuration.refuse_difference(folder, manifest["config"], what.plain)
+    return manifest
+
+
+def _discard(folder: Path) -> None:
+    """Remove what this module wrote, and nothing else that may lie in the folder."""
+    try:
+        for name in (store.MANIFEST, store.CURVES, store.EVENTS):
+            (folder / name).unlink(missing_ok=True)
+        for name in (store.BATCHES, store.CHECKPOINTS, store.LEASES):
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
+    except OSError as error:
+        raise StoreError(f"cannot discard {folder}: {error}") from error
+
+
+def _manifest(what: Plan, engine: execution.Engine, argv: Sequence[str] | None) -> dict[str, Any]:
+    regression = what.dataset.task == "regression"
+    return {
+        "schema": store.SCHEMA,
+        "config": what.plain,
+        "hash": what.hash,
+        **provenance.describe(what.platform, argv),
+        "task": what.dataset.task,
+        "metric": "score" if regression else "accuracy",
+        "dataset": what.dataset.describe(),
+        "activations": engine.profiles,
+        "parameters": engine.parameter_count,
+        "notes": engine.notes,
+        "steps": what.config.record_steps,
+        "runs": what.runs,
+        "batches": what.batches,
+    }
+
+
+@contextlib.contextmanager
+def _stopping(stop: threading.Event, threads: list[threading.Thread]) -> Iterator[None]:
+    """On any exception in this thread, Ctrl-C included, let the workers save and end before it goes on."""
+    try:
+        yield
+    except BaseException:
+        stop.set()
+        while any(thread.is_alive() for thread in threads):
+            # A second Ctrl-C ends the waiting, not the saving of what is already computed.
+            for thread in threads:
+                thread.join(0.1)
+        raise
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _work(
+    what: Plan, engine: execution.Engine, mine: list[int], progress: Progress, workers: int | None
+) -> None:
+    """Do the batches of `mine` that are not done, on threads; returns when all are done, by whomever."""
+    folder = what.folder
+    for batch in mine:
+        _set_aside_damaged(what, batch, progress, len(mine))
+    done_at_start = sum(store.batch_path(folder, batch).exists() for batch in mine)
+    progress(done_at_start, len(mine), "starting" if not done_at_start else "continuing")
+    news: queue.Queue[Any] = queue.Queue()
+    stop = threading.Event()
+    with Leases(folder) as leases:
+        agenda = _Agenda(folder, mine, leases)
+
+        def worker() -> None:
+            try:
+                for batch in agenda.claims(stop):
+                    began = time.perf_counter()
+                    curves = engine.train(what.batches[batch], _checkpoints(what, batch), stop)
+                    if curves is None:  # stopped in the middle, checkpoint written
+                        leases.release(batch)
+                        return
+                    store.write_npz(
+                        store.batch_path(folder, batch), curves, store.batch_tag(what.hash, batch)
+                    )
+                    (folder / store.CHECKPOINTS / f"{batch:05d}.npz").unlink(missing_ok=True)
+                    leases.release(batch)
+                    seconds = round(time.perf_counter() - began, 3)
+                    store.append_event(
+                        folder, "batch", batch=batch, runs=what.batches[batch], seconds=seconds
+                    )
+                    news.put((batch, curves))
+                news.put(None)
+            except BaseException as error:  # handed to the main thread, which raises it
+                news.put(error)
+
+        count = engine.workers(workers)
+        threads = [threading.Thread(target=worker, name=f"jaxacts-{n}", daemon=True) for n in range(count)]
+        try:
+            with _stopping(stop, threads):
+                for thread in threads:
+                    thread.start()
+                _report(what, news, count, mine, progress)
+        except KeyboardInterrupt as error:
+            done = sum(store.batch_path(folder, batch).exists() for batch in mine)
+            raise Interrupted(
+                f"interrupted with {done} of {len(mine)} batches finished; saved in {folder}"
+            ) from error
+
+
+def _report(what: Plan, news: queue.Queue[Any], workers: int, mine: list[int], progress: Progress) -> None:
+    """Pass news from the workers to the progress callback until they are all through."""
+    metric = "validation_" + ("score" if what.dataset.task == "regression" else "accuracy")
+    best: tuple[float, str] = (-np.inf, "")
+    while workers:
+        try:
+            item = news.get(timeout=_POLL)
+        except queue.Empty:
+            continue
+        if item is None:
+            workers -= 1
+            continue
+        if isinstance(item, BaseException):
+            raise item
+        batch, curves = item
+        for run, value in zip(what.batches[batch], curves[metric][:, -1], strict=True):
+            if np.isfinite(value) and value > best[0]:
+                best = (float(value), what.runs[run]["activation"])
+        done = sum(store.batch_path(what.folder, number).exists() for number in mine)
+        message = (
+            f"best {metric.replace('_', ' ')} {best[0]:.3f} ({best[1]})"
+            if best[1]
+            else "no run converged yet"
+        )
+        progress(done, len(mine), message)
+
+
+class _Agenda:
+    """Hands out batches to the threads of this process, and waits for those that other processes hold."""
+
+    def __init__(self, folder: Path, mine: list[int], leases: Leases):
+        self._folder, self._leases = folder, leases
+        self._todo = list(mine)
+        self._lock = threading.Lock()
+
+    def claims(self, stop: threading.Event) -> Iterator[int]:
+        while not stop.is_set():
+            batch = self._next()
+            if batch is not None:
+                yield batch
+                with self._lock:
+                    if batch in self._todo:
+                        self._todo.remove(batch)
+            elif self._todo:
+                stop.wait(_POLL)  # all that is left is being done by others
+            else:
+                return
+
+    def _next(self) -> int | None:
+        with self._lock:
+            self._todo = [batch for batch in self._todo if not store.batch_path(self._folder, batch).exists()]
+            if store.finished(self._folder):
+                self._todo = []
+            for batch in self._todo:
+                if self._leases.claim(batch):
+                    if not store.batch_path(self._folder, batch).exists():
+                        return batch
+                    self._leases.release(batch)
+        return None
+
+
+def _set_aside_damaged(what: Plan, batch: int, progress: Progress, total: int) -> None:
+    """Move a damaged batch file out of the way, so that the batch is trained again; nothing is deleted."""
+    folder, path = what.folder, store.batch_path(what.folder, batch)
+    if not path.exists():
+        return
+    try:
+        store.read_npz(path, store.batch_tag(what.hash, batch))
+    except StoreError as error:
+        aside = path.with_suffix(".npz.damaged")
+        os.replace(path, aside)
+        message = f"{error}; moved to {aside.name}, its runs are trained again"
+        store.append_event(folder, "damaged", batch=batch, message=message)
+        progress(0, total, message)
+
+
+def _checkpoints(what: Plan, batch: int) -> execution.Checkpoint:
+    return execution.Checkpoint(
+        what.folder / store.CHECKPOINTS / f"{batch:05d}.npz", store.batch_tag(what.hash, batch)
+    )
+
+
+def _consolidate(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Join all batches into one file once they are all there; several processes may do so at once."""
+    if store.finished(folder):
+        return True
+    pieces: dict[int, dict[str, np.ndarray]] = {}
+    for batch in range(len(manifest["batches"])):
+        path = store.batch_path(folder, batch)
+        if not path.exists():
+            return store.finished(folder)
+        try:
+            pieces[batch] = store.read_npz(path, store.batch_tag(manifest["hash"], batch))
+        except StoreError:
+            if store.finished(folder):  # another process was faster and has tidied up
+                return True
+            raise
+    _, curves = store.assemble(manifest, pieces)
+    store.write_npz(folder / store.CURVES, curves, manifest["hash"], sync=True)
+    for name in (store.BATCHES, store.CHECKPOINTS):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return True

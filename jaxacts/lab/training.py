@@ -1,0 +1,375 @@
+"""One compiled program that trains one network with any of several activations.
+
+The activation is a traced index into a `lax.switch`, so comparing eight activations costs one compilation. The index
+must not be batched on a CPU: under `vmap` a switch evaluates every branch. `sweep` therefore runs one network a call
+on host threads there, and batches runs with `vmap` only on accelerators.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+
+from jaxacts.lab import measures, mlp
+
+Array = jax.Array
+
+OPTIMIZERS = ("adam", "sgd", "momentum")
+PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
+
+_GROWTH_INTERVAL = 200  # finite steps after which the loss scale of float16 doubles
+_FIRST_SCALE = 2.0**12
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is fixed when the training program is compiled; equal programs share one compilation.
+
+    Attributes:
+      branches: the activations that the index chooses among.
+      task: "classification" (softmax cross-entropy) or "regression" (mean squared error).
+      optimizer: one of `OPTIMIZERS`.
+      normalisation: "none", "layer" or "batch".
+      residual: whether hidden layers add their input.
+      dropout: whether dropout is in the program; its rate is an argument.
+      weight_decay: whether decoupled weight decay is in the program; its rate is an argument.
+      precision: type of the forward and backward pass; parameters and optimiser stay float32.
+      measure: what to record beside losses and the metric, names from `jaxacts.lab.measures.MEASURES`.
+    """
+
+    branches: tuple[Callable[[Array], Array], ...]
+    task: Literal["classification", "regression"] = "classification"
+    optimizer: str = "adam"
+    normalisation: mlp.Normalisation = "none"
+    residual: bool = False
+    dropout: bool = False
+    weight_decay: bool = False
+    precision: str = "float32"
+    measure: tuple[str, ...] = measures.MEASURES
+
+
+class Data(NamedTuple):
+    """Arrays of a data set that training needs; targets are one-hot or real."""
+
+    x_train: Any
+    y_train: Any
+    x_validation: Any
+    y_validation: Any
+    x_test: Any
+    y_test: Any
+
+
+class Run(NamedTuple):
+    """What distinguishes one run; all scalars, traced."""
+
+    activation: Any
+    learning_rate: Any
+    supremum: Any
+    weight_decay: Any
+    dropout: Any
+    seed: Any
+
+
+class State(NamedTuple):
+    """What a run carries from one chunk to the next, and what a checkpoint holds."""
+
+    parameters: mlp.Parameters
+    optimizer: Any
+    statistics: Any
+    scale: Any
+
+
+def transformation(optimizer: str) -> optax.GradientTransformation:
+    """The Optax transformation of an optimiser, without its learning rate.
+
+    Args:
+      optimizer: one of `OPTIMIZERS`.
+
+    Returns:
+      The transformation; the learning rate stays an argument of the program.
+
+    Raises:
+      ValueError: for an unknown name.
+    """
+    known = {"adam": optax.scale_by_adam, "sgd": optax.identity, "momentum": lambda: optax.trace(decay=0.9)}
+    if optimizer not in known:
+        raise ValueError(f"optimizer must be one of {', '.join(known)}, was {optimizer!r}")
+    return known[optimizer]()
+
+
+def start(program: Program, parameters: mlp.Parameters) -> State:
+    """The state before the first step, made on the host.
+
+    Args:
+      program: the program.
+      parameters: from `jaxacts.lab.mlp.init`.
+
+    Returns:
+      The state, numpy arrays.
+    """
+    shapes = jax.eval_shape(transformation(program.optimizer).init, parameters)
+    optimizer = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    statistics = scale = None
+    if program.normalisation == "batch":
+        hidden = parameters.hidden
+        layers = 1 + (hidden.weight.shape[0] if isinstance(hidden, mlp.Layer) else len(hidden))
+        shape = (layers, parameters.first.bias.shape[0])
+        statistics = mlp.Statistics(np.zeros(shape, np.float32), np.ones(shape, np.float32))
+    if program.precision == "float16":
+        scale = (np.float32(_FIRST_SCALE), np.int32(0))
+    return State(parameters, optimizer, statistics, scale)
+
+
+def value_and_slope(f: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
+    """A function of z that returns f(z) and f'(z) elementwise, computed together.
+
+    Args:
+      f: an elementwise function.
+
+    Returns:
+      A function returning a pair of arrays with the shape and dtype of its argument.
+
+    Example:
+      >>> from jaxacts.lab.training import value_and_slope
+      >>> value_and_slope(jaxacts.relu)(jnp.array([-1.0, 2.0]))
+      (Array([0., 2.], dtype=float32), Array([0., 1.], dtype=float32))
+    """
+
+    def both(z: Array) -> tuple[Array, Array]:
+        value, pull = jax.vjp(f, z)
+        if value.shape != z.shape:
+            raise ValueError(
+                f"an activation must keep the shape of its input; {z.shape} became {value.shape}"
+            )
+        return value.astype(z.dtype), pull(jnp.ones_like(value))[0]
+
+    return both
+
+
+def switched(branches: tuple[Callable[[Array], Array], ...], index: Array) -> Callable[[Array], Array]:
+    """One of several elementwise functions, chosen by a traced index, that stores one array for its gradient.
+
+    Without the custom rule JAX would keep the residuals of all branches. The rule keeps f'(z), computed with f(z)
+    where both can share an exponential, so the backward pass is one multiplication and needs no second switch.
+
+    Args:
+      branches: the functions.
+      index: which one, an integer scalar.
+
+    Returns:
+      The function.
+    """
+
+    @jax.custom_vjp
+    def activation(index: Array, z: Array) -> Array:
+        return lax.switch(index, [value_and_slope(f) for f in branches], z)[0]
+
+    def forward(index: Array, z: Array) -> tuple[Array, Array]:
+        return lax.switch(index, [value_and_slope(f) for f in branches], z)
+
+    activation.defvjp(forward, lambda slope, cotangent: (None, cotangent * slope))
+    return functools.partial(activation, index)
+
+
+def _losses(task: str, output: Array, target: Array) -> Array:
+    if task == "classification":
+        # By one-hot targets, not by labels: no gather, whose gradient is a slow scatter.
+        return jax.nn.logsumexp(output, axis=1) - (output * target).sum(1)
+    return jnp.square(output - target).mean(1)
+
+
+def _metric(task: str, output: Array, target: Array) -> Array:
+    if task == "classification":
+        return (output.argmax(1) == target.argmax(1)).astype(jnp.float32).mean()
+    return 1.0 - jnp.square(output - target).sum() / jnp.square(target - target.mean(0)[None]).sum()
+
+
+def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]]:
+    """The training program.
+
+    Args:
+      program: what is fixed at compile time.
+
+    Returns:
+      A pure function ``train(state, run, data, order, begin, stops) -> (state, records)``, to be jitted (and
+      vmapped over state, run and order). It trains from step `begin` through the steps in `stops` and records
+      after each: `order[i]` holds the rows of the minibatch of step ``begin + i``, and `records` maps names to
+      arrays with a leading axis of the length of `stops`. Calling it again with the returned state and the next
+      stretch of `order` and `stops` continues the same run bit by bit, so a run may be cut into chunks anywhere
+      between two records.
+
+    Example:
+      >>> import numpy as np
+      >>> from jaxacts.lab import mlp, training
+      >>> program = training.Program((jaxacts.relu, jaxacts.tanh), task="regression", measure=())
+      >>> x = np.linspace(-1, 1, 8, dtype=np.float32)[:, None]
+      >>> data = training.Data(x, x, x, x, x, x)
+      >>> state = training.start(program, mlp.init(mlp.draw(0, 1, 1, depth=1, width=8)))
+      >>> run = training.make_run(activation=1, learning_rate=0.05)
+      >>> order = np.tile(np.arange(8, dtype=np.int32), (60, 1))
+      >>> train = jax.jit(training.make_train(program))
+      >>> state, records = train(state, run, data, order, 0, np.array([20, 40, 60]))
+      >>> bool(records["test_loss"][-1] < 0.1 * records["train_loss"][0])
+      True
+    """
+    update = transformation(program.optimizer).update
+    dtype = PRECISIONS[program.precision]
+    metric = "accuracy" if program.task == "classification" else "score"
+
+    def forward(parameters: mlp.Parameters, x: Array, activation: Any, **options: Any) -> mlp.Output:
+        if dtype != jnp.float32:
+            parameters, x = jax.tree.map(lambda leaf: leaf.astype(dtype), (parameters, x))
+        output = mlp.apply(
+            parameters,
+            x,
+            activation,
+            normalisation=program.normalisation,
+            residual=program.residual,
+            **options,
+        )
+        return output._replace(output=output.output.astype(jnp.float32))
+
+    def one_step(step: Array, state: State, run: Run, x: Array, y: Array) -> tuple[State, Array, Array]:
+        activation = switched(program.branches, run.activation)
+        key = jax.random.fold_in(jax.random.key(run.seed), step) if program.dropout else None
+
+        def objective(parameters: mlp.Parameters) -> tuple[Array, tuple[Array, Any]]:
+            out = forward(
+                parameters, x, activation, statistics=state.statistics, training=True,
+                dropout=run.dropout if program.dropout else None, key=key,
+            )  # fmt: skip
+            loss = _losses(program.task, out.output, y).mean()
+            scaled = loss if state.scale is None else loss * state.scale[0]
+            return scaled, (loss, out.statistics)
+
+        gradients, (loss, statistics) = jax.grad(objective, has_aux=True)(state.parameters)
+        if state.scale is not None:
+            gradients = jax.tree.map(lambda leaf: leaf / state.scale[0], gradients)
+        with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats on purpose
+            updates, optimizer = update(gradients, state.optimizer)
+        if program.weight_decay:
+            updates = _decay(updates, state.parameters, run.weight_decay)
+        parameters = jax.tree.map(lambda p, u: p - run.learning_rate * u, state.parameters, updates)
+        new = State(parameters, optimizer, statistics, state.scale)
+        if state.scale is not None:
+            new = _rescale(state, new, gradients)
+        norms = measures.weight_norms(gradients) if "gradient_norm" in program.measure else jnp.zeros(0)
+        return new, loss, norms
+
+    def evaluate(state: State, run: Run, data: Data) -> dict[str, Array]:
+        def pair(z: Array) -> tuple[Array, Array]:
+            return lax.switch(run.activation, [value_and_slope(f) for f in program.branches], z)
+
+        def plain(z: Array) -> Array:
+            return lax.switch(
+                run.activation, [lambda z, f=f: f(z).astype(z.dtype) for f in program.branches], z
+            )
+
+        inner = bool({"dead", "saturated"} & set(program.measure))
+        found = {}
+        out = forward(
+            state.parameters, data.x_validation, pair if inner else plain, statistics=state.statistics,
+            has_extra=inner,
+        )  # fmt: skip
+        found.update(measures.layer_measures(out.preactivations, out.extra, run.supremum, program.measure))
+        other = forward(state.parameters, data.x_test, plain, statistics=state.statistics)
+        for part, output, target in (
+            ("validation", out.output, data.y_validation),
+            ("test", other.output, data.y_test),
+        ):
+            found[f"{part}_loss"] = _losses(program.task, output, target).mean()
+            found[f"{part}_{metric}"] = _metric(program.task, output, target)
+        return found
+
+    def train(
+        state: State, run: Run, data: Data, order: Array, begin: Any, stops: Array
+    ) -> tuple[State, dict[str, Array]]:
+        chex.assert_rank([data.x_train, data.y_train, order], 2)
+        chex.assert_equal_shape_prefix([data.x_train, data.y_train], 1)
+        layers = 1 + len(_weights(state.parameters))
+        norms = jnp.zeros(layers if "gradient_norm" in program.measure else 0, jnp.float32)
+        begin = jnp.asarray(begin, jnp.int32)
+
+        def step(index: Array, carry: Any) -> Any:
+            state, total, _ = carry
+            rows = order[index - begin]
+            x = data.x_train.at[rows].get(mode="promise_in_bounds")
+            y = data.y_train.at[rows].get(mode="promise_in_bounds")
+            state, loss, norms = one_step(index, state, run, x, y)
+            return state, total + loss, norms
+
+        def until(carry: Any, stop: Array) -> Any:
+            state, now = carry
+            state, total, last = lax.fori_loop(now, stop, step, (state, jnp.float32(0), norms))
+            record = {"train_loss": total / (stop - now).astype(jnp.float32), **evaluate(state, run, data)}
+            if "gradient_norm" in program.measure:
+                record["gradient_norm"] = last
+            return (state, stop), record
+
+        (state, _), records = lax.scan(until, (state, begin), jnp.asarray(stops, jnp.int32))
+        return state, records
+
+    return train
+
+
+def make_run(
+    activation: int,
+    learning_rate: float,
+    supremum: float = 1.0,
+    weight_decay: float = 0.0,
+    dropout: float = 0.0,
+    seed: int = 0,
+) -> Run:
+    """A :class:`Run` with the types that the program is compiled for.
+
+    Args:
+      activation: index into the branches.
+      learning_rate: the learning rate.
+      supremum: sup |f'| of the activation.
+      weight_decay: decoupled weight decay; it is multiplied by the learning rate.
+      dropout: rate of dropped units.
+      seed: of the dropout masks.
+
+    Returns:
+      The run.
+    """
+    numbers = (np.float32(number) for number in (learning_rate, supremum, weight_decay, dropout))
+    return Run(np.int32(activation), *numbers, np.uint32(seed))
+
+
+def _weights(parameters: mlp.Parameters) -> list[Any]:
+    hidden = parameters.hidden
+    stacked = isinstance(hidden, mlp.Layer)
+    return [parameters.first.weight, *(hidden.weight if stacked else [layer.weight for layer in hidden])]
+
+
+def _decay(updates: mlp.Parameters, parameters: mlp.Parameters, rate: Array) -> mlp.Parameters:
+    """Decoupled weight decay, of weight matrices only."""
+
+    def one(update: mlp.Layer, layer: mlp.Layer) -> mlp.Layer:
+        return update._replace(weight=update.weight + rate * layer.weight)
+
+    is_layer = lambda node: isinstance(node, mlp.Layer)  # noqa: E731
+    return jax.tree.map(one, updates, parameters, is_leaf=is_layer)
+
+
+def _rescale(old: State, new: State, gradients: Any) -> State:
+    """Dynamic loss scaling: skip a step whose gradients overflowed and halve the scale, double it now and then."""
+    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients)]).all()
+    scale, good = old.scale
+    grown = jnp.where(good + 1 >= _GROWTH_INTERVAL, scale * 2.0, scale)
+    scale = jnp.where(finite, jnp.minimum(grown, 2.0**24), jnp.maximum(scale * 0.5, 1.0))
+    good = jnp.where(finite, (good + 1) % _GROWTH_INTERVAL, 0)
+    kept = jax.tree.map(
+        lambda a, b: jnp.where(finite, a, b), new._replace(scale=None), old._replace(scale=None)
+    )
+    return kept._replace(scale=(scale, good.astype(jnp.int32)))
