@@ -126,7 +126,7 @@ def _facet_rows(results: Results, facet: str) -> list[dict[str, Any]]:
     scores = np.stack([final_scores(results, name, facet) for name in names])  # the seeds are paired
     order = sorted(range(len(names)), key=lambda i: _order(scores[i]))
     names, scores = [names[i] for i in order], scores[order]
-    target = results.config.get("target") or _target(scores[0])
+    target = _target(scores[0], results.config.get("target") or TARGET_SHARE)
     rows = [_row(results, name, facet, own, target) for name, own in zip(names, scores, strict=True)]
     for row, rank in zip(rows, outcomes.rank_intervals(scores), strict=True):
         row |= {"rank": rank.estimate, "rank_low": rank.low, "rank_high": rank.high}
@@ -140,10 +140,10 @@ def _order(scores: np.ndarray) -> tuple[bool, float]:
     return bool(known.size < scores.size), -float(known.mean()) if known.size else math.inf
 
 
-def _target(best: np.ndarray) -> float:
+def _target(best: np.ndarray, share: float) -> float:
     known = statistics.finite(best)
     middle = float(np.median(known)) if known.size else math.nan
-    return TARGET_SHARE * middle if middle > 0 else math.nan
+    return share * middle if middle > 0 else math.nan
 
 
 def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: float) -> dict[str, Any]:

@@ -138,10 +138,11 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
     sentences += [
         "The interquartile mean cuts off a quarter of the runs at either end; its interval is a stratified bootstrap. "
         "The probability of improvement is the chance that a run of the best one beats a run of the other.",
-        f"Steps to target: first recorded step at which the {score} reaches the target (by default 90 % of the best "
-        "activation's median); the median over runs, with the number of runs that got there.",
+        f"Steps to target: first recorded step at which the {score} reaches the target, "
+        f"{100 * (results.config.get('target') or 0.9):g} % of the best activation's median; the median over runs, "
+        "with the number of runs that got there.",
         "Gradient ratio: gradient norm of the first weight matrix over that of the last, median over runs at the first "
-        "record; far below 1 the gradient vanishes on its way to the input, far above it explodes.",
+        f"record (step {results.steps[0]}); far below 1 the gradient vanishes on its way to the input, far above it explodes.",
         "Dead: |f'(z)| < 1e-6 for every validation example. Saturated: |f'(z)| < 5 % of sup |f'|, averaged over units and "
         "examples; not defined where f' is unbounded.",
         "Diverged: a loss that is not finite. Not learned: a final score that a constant answer could have (within three "
