@@ -28,9 +28,9 @@ def integrate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """E[g(mean + √q z)] for several g at once, with error estimates.
 
-    Panels begin where the Gaussian, the breaks and the scale of the argument want them; those whose last Legendre
-    coefficients have not died out are halved until the sum is good to rounding. A kink or jump that nobody
-    declared costs halvings, not accuracy.
+    Panels begin where the Gaussian, the breaks and the scale of the argument want them; those whose last
+    Legendre coefficients have not died out are halved until the sum is good to rounding. A kink or jump that
+    nobody declared costs halvings, not accuracy.
 
     Args:
       integrand: maps points (n,) to values (k, n).
@@ -78,7 +78,10 @@ def integrate(
 
 def _first_edges(spread: float, mean: float, breaks: Sequence[float]) -> np.ndarray:
     reach = abs(mean) + _rules.CUT * spread
-    points = np.concatenate([_rules.scales(reach), np.asarray(breaks, dtype=float)])
+    # Beside 0 and beside breaks a smoothed rectifier may hide a step far narrower than a panel.
+    places = np.union1d(np.asarray(breaks, dtype=float), [0.0])
+    beside = np.maximum(1.0, np.abs(places))[:, None] * np.array([-1e-3, -1e-6, 0.0, 1e-6, 1e-3])
+    points = np.concatenate([_rules.scales(reach), (places[:, None] + beside).ravel()])
     inner = (points - mean) / spread
     inner = inner[np.abs(inner) < _rules.CUT]
     return np.unique(np.concatenate([_rules.EDGES, inner]))

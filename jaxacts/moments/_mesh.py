@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxacts import _declare
-from jaxacts.moments import _adaptive, _rules, _sampling
+from jaxacts.moments import _rules, _sampling
 
 # Panels are laid out up to here: 13 standard deviations at a variance of 1e6.
 _REACH = 16384.0
@@ -42,36 +42,55 @@ def breaks(f: Callable[..., Any]) -> tuple[Any, ...]:
 def edges(f: Callable[..., Any]) -> tuple[Any, ...]:
     """Where panels begin in x so that f and f' are resolved on each of them, ascending when all are numbers.
 
-    For a callable that closes over traced values nothing can be sampled; it gets its declared breaks and panels
-    that suit functions whose structure has unit scale.
+    For a callable that closes over traced values nothing can be sampled; it gets its declared breaks and
+    panels that suit functions whose structure has unit scale.
     """
     known = breaks(f)
     if _sampling.is_traced(*known):
         return (*_standard_edges(), *known)
-    key = (f, np.dtype(jnp.result_type(float)))
     try:
-        hash(key)
-    except TypeError:  # not hashable: sampled anew each time
-        search = _sampled
-    else:
-        search = functools.partial(_cached, dtype=key[1])
-    try:
-        return search(f)
+        return _search(f)[0]
     except _sampling.TracedCallable:
         return (*_standard_edges(), *known)
 
 
+def undeclared(f: Callable[..., Any]) -> tuple[float, ...]:
+    """Breaks of f that were found by sampling because there is no record; empty when there is one."""
+    try:
+        return _search(f)[1]
+    except _sampling.TracedCallable:
+        return ()
+
+
+def closes_over_tracers(f: Callable[..., Any]) -> bool:
+    """Whether values of f cannot be had now because it depends on something being traced."""
+    try:
+        _search(f)
+    except _sampling.TracedCallable:
+        return True
+    return False
+
+
+def _search(f: Callable[..., Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    dtype = np.dtype(jnp.result_type(float))
+    try:
+        return _cached(f, dtype)
+    except TypeError:  # not hashable: sampled anew each time
+        return _sampled(f)
+
+
 @functools.lru_cache(maxsize=512)
-def _cached(f: Callable[..., Any], dtype: np.dtype) -> tuple[float, ...]:
+def _cached(f: Callable[..., Any], dtype: np.dtype) -> tuple[tuple[float, ...], tuple[float, ...]]:
     del dtype  # part of the key: single precision resolves less
     return _sampled(f)
 
 
-def _sampled(f: Callable[..., Any]) -> tuple[float, ...]:
-    start = np.unique(np.concatenate([_rules.scales(_REACH, 4.0), np.asarray(breaks(f), dtype=float)]))
-    if _declare.facts(f) is None:
-        start = np.union1d(start, _kinks(f, start))
-    return tuple(_refine(f, start, _KEEP, rounds=12)[0])
+def _sampled(f: Callable[..., Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Edges, and the breaks among them that nobody declared."""
+    found = _kinks(f) if _declare.facts(f) is None else np.empty(0)
+    places = np.union1d(found, [0.0, *breaks(f)])
+    start = np.unique(np.concatenate([_rules.scales(_REACH, 4.0), places, _steep(f, places)]))
+    return tuple(_refine(f, start, _KEEP, rounds=12)[0].tolist()), tuple(found.tolist())
 
 
 def _standard_edges() -> tuple[float, ...]:
@@ -79,35 +98,63 @@ def _standard_edges() -> tuple[float, ...]:
     return tuple(np.unique(np.concatenate([-fine, fine])))
 
 
-def _kinks(f: Callable[..., Any], start: np.ndarray) -> np.ndarray:
-    """Candidates for undeclared breaks: where halving went on until the panels were tiny."""
-    points, width = _refine(f, start, _SEARCH, rounds=60)
-    if not width.size:
-        return width
+def _kinks(f: Callable[..., Any]) -> np.ndarray:
+    """Undeclared breaks: where halving went on until the panels were tiny."""
+    # No panel may begin at a round number, or a kink there would hide between two smooth panels.
+    start = _rules.scales(_REACH, 4.0) * 1.0986122886681098
+    points, width = _refine(f, start[start != 0], _SEARCH, rounds=60, split=0.4365)
     centre = (points[1:] + points[:-1]) / 2
-    # A tiny panel beside a much wider one marks a break, not a steep smooth stretch.
-    tiny = width < 1e-3 * np.maximum(1.0, np.abs(centre))
-    found: list[float] = []
-    for index in np.flatnonzero(tiny):
-        if found and abs(centre[index] - found[-1]) < 1e-2 * max(1.0, abs(centre[index])):
-            if width[index] < narrowest:
-                found[-1], narrowest = centre[index], width[index]
-        else:
-            found.append(centre[index])
-            narrowest = width[index]
-    # Halving of [0, 1] never tries a third; a kink that was typed in is a short decimal, and then exactly that.
-    return np.array([round(x, 9) if abs(x - round(x, 9)) < 1e-12 else x for x in found])
+    # A break is where panels shrink a thousandfold within a few; an oscillation has many of equal width.
+    scale = np.maximum(1.0, np.abs(centre))
+    padded = np.pad(np.minimum(width / scale, 1.0), 14, constant_values=np.nan)
+    around = np.stack([padded[i : i + width.size] for i in range(29)])
+    found = (width / scale <= np.nanmin(around, axis=0)) & (width / scale < 1e-3 * np.nanmax(around, axis=0))
+    # A break within 0.3 % of a panel's end is seen by no node: look beyond the panel, and look closely.
+    last = points.size - 1
+    places = [_locate(f, points[max(i - 6, 0)], points[min(i + 7, last)]) for i in np.flatnonzero(found)]
+    return np.unique(places)
 
 
-def _refine(f: Callable[..., Any], start: np.ndarray, cap: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Halve panels until the Legendre coefficients of f and f' die out on each; returns edges and widths."""
+def _locate(f: Callable[..., Any], left: float, right: float) -> float:
+    """The place in (left, right) where f or f' jumps or f' bends, by repeated magnification."""
+    finest = _FINEST[np.dtype(jnp.result_type(float))]
+    for _ in range(24):
+        x = np.linspace(left, right, 33)
+        if x[1] - x[0] < finest * max(1.0, abs(left)):
+            break
+        rows = _sampling.sample(f, x, slope=True)
+        bends = np.abs(np.diff(rows, 2))
+        bends /= np.abs(rows).max(1, keepdims=True) + np.finfo(np.float32).tiny
+        centre = int(np.argmax(bends.max(0))) + 1
+        left, right = x[max(centre - 2, 0)], x[min(centre + 2, 32)]
+    # A kink that somebody typed in is a short decimal, and magnification never gets there.
+    for digits in range(10):
+        if left <= round((left + right) / 2, digits) <= right:
+            return round((left + right) / 2, digits) + 0.0  # -0.0 becomes 0.0
+    return (left + right) / 2
+
+
+def _steep(f: Callable[..., Any], places: np.ndarray) -> np.ndarray:
+    """Extra edges beside places where f' changes so fast (a smoothed rectifier's) that no node sees it."""
+    steps = np.array([1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7])
+    offsets = np.maximum(1.0, np.abs(places))[:, None, None] * np.stack([-steps, steps])
+    points = places[:, None, None] + offsets
+    slopes = _sampling.sample(f, points.ravel(), slope=True)[1].reshape(points.shape)
+    jumps = np.abs(slopes - slopes[..., :1]) > 0.1 * np.abs(slopes).max()
+    return points[jumps.any((1, 2))].ravel()
+
+
+def _refine(
+    f: Callable[..., Any], start: np.ndarray, cap: int, rounds: int, split: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split panels until the Legendre coefficients of f and f' die out on each; returns edges and widths."""
     nodes, _, rows = _rules.rule()
     dtype = np.dtype(jnp.result_type(float))
-    tolerance = _RESOLVED[dtype]
+    shells = 4.0 ** np.arange(-1, 9)
+    count = np.zeros(len(shells) + 1, dtype=int)  # finished panels in each shell
+    largest = np.full((2, count.size), float(np.finfo(np.float32).tiny))
     kept: list[np.ndarray] = []
     left, right = start[:-1], start[1:]
-    shells = 4.0 ** np.arange(-1, 9)
-    count = np.zeros(len(shells) + 1, dtype=int)
     for _ in range(rounds):
         if not left.size:
             break
@@ -116,29 +163,18 @@ def _refine(f: Callable[..., Any], start: np.ndarray, cap: int, rounds: int) -> 
         values = _sampling.sample(f, x.ravel(), slope=True).reshape(2, *x.shape)
         tails = np.abs(np.einsum("kpn,rn->kpr", values, rows)).max(-1)
         outer = np.maximum(np.abs(left), np.abs(right))
-        rough = np.any(tails > tolerance * _running_size(values, outer), axis=0)
-        rough &= width > _FINEST[dtype] * np.maximum(1.0, np.abs(left))
         shell = np.searchsorted(shells, outer)
-        kept.append(left[~rough])
-        np.add.at(count, shell[~rough], 1)
-        order = np.flatnonzero(rough)
-        waiting = np.bincount(shell[order], minlength=count.size)
-        full = count + 2 * waiting > cap
-        stop = rough & full[shell]
-        kept.append(left[stop])
-        np.add.at(count, shell[stop], 1)
-        go = rough & ~stop
-        middle = (left[go] + right[go]) / 2
-        left, right = np.concatenate([left[go], middle]), np.concatenate([middle, right[go]])
-    kept.append(left)
-    points = np.append(np.sort(np.concatenate(kept)), start[-1])
+        np.maximum.at(largest, (slice(None), shell), np.nan_to_num(np.abs(values)).max(-1))
+        size = np.maximum.accumulate(largest, axis=1)[:, shell]  # of f and f' this far from 0 or closer
+        rough = np.any(tails > _RESOLVED[dtype] * size, axis=0)
+        rough &= width > _FINEST[dtype] * np.maximum(1.0, np.abs(left))
+        waiting = np.bincount(shell[rough], minlength=count.size)
+        count += np.bincount(shell[~rough], minlength=count.size)
+        split_up = rough & (count + 2 * waiting <= cap)[shell]
+        count += np.bincount(shell[rough & ~split_up], minlength=count.size)
+        kept.append(left[~split_up])
+        left, right = left[split_up], right[split_up]
+        middle = left + split * (right - left)
+        left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
+    points = np.append(np.sort(np.concatenate([*kept, left])), start[-1])
     return points, np.diff(points)
-
-
-def _running_size(values: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """Largest |value| among the panels at most as far out, for each row and panel."""
-    largest = np.nan_to_num(np.abs(values)).max(-1)
-    order = np.argsort(outer, kind="stable")
-    running = np.empty_like(largest)
-    running[:, order] = np.maximum.accumulate(largest[:, order], axis=1)
-    return running + np.finfo(np.float32).tiny

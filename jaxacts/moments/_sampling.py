@@ -11,8 +11,8 @@ import numpy as np
 
 from jaxacts import _declare
 
-# Points are evaluated in blocks of these sizes only, so that op-by-op dispatch meets few shapes and compiles little.
-_BLOCKS = (640, 5120, 40960)
+# Points are evaluated in blocks of these sizes only: op-by-op dispatch meets few shapes and compiles little.
+_BLOCKS = (640, 1280, 5120, 40960)
 
 
 class TracedCallable(Exception):

@@ -1,0 +1,118 @@
+"""The one door to quadrature: on the host when the numbers are known, in JAX when they are traced."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxacts.moments import _adaptive, _mesh, _sampling, _traced
+
+Array = jax.Array
+# Plain arithmetic from f(x) (and f'(x) with `slope`) to the integrands: it runs on NumPy and on JAX arrays.
+Integrands = Callable[..., tuple[Any, ...]]
+
+
+class Integrals(NamedTuple):
+    """Expectations (k,) or (k, *shape) and estimates of their errors; NumPy where the numbers are known."""
+
+    value: Any
+    error: Any
+
+
+def integrals(
+    f: Callable[..., Any], integrands: Integrands, q: Any, mean: Any = 0.0, *, slope: bool = False
+) -> Integrals:
+    """Expectations of several functions of f(x) and f'(x) for x ~ N(mean, q)."""
+    _sampling.check_callable(f)
+    check_variance("q", q)
+    if not _sampling.is_traced(q, mean) and np.ndim(q) == 0 == np.ndim(mean):
+        try:
+            return _on_host(f, integrands, float(q), float(mean), slope)
+        except _sampling.TracedCallable:
+            pass
+    return _in_jax(f, integrands, q, mean, slope)
+
+
+def pair_integrals(
+    f: Callable[..., Any], integrands: Integrands, q1: Any, q2: Any, c: Any, *, slope: bool = False
+) -> Integrals:
+    """Expectations E[g(u) g(v)] of several functions g of f and f' for correlated u and v."""
+    _sampling.check_callable(f)
+    check_variance("q1", q1)
+    check_variance("q2", q2)
+    check_correlation(c)
+    dtype = jnp.result_type(float)
+    q1, q2, c = jnp.broadcast_arrays(*(jnp.asarray(value).astype(dtype) for value in (q1, q2, c)))
+    one = _pair_function(f, integrands, slope)
+    if c.ndim == 0:
+        value, error = one(q1, q2, c)
+    else:
+        value, error = jax.vmap(one, out_axes=1)(q1.ravel(), q2.ravel(), c.ravel())
+        value, error = value.reshape(-1, *c.shape), error.reshape(-1, *c.shape)
+    if _sampling.is_traced(value):
+        return Integrals(value, error)
+    return Integrals(np.asarray(value), np.asarray(error))
+
+
+def _pair_function(f: Callable[..., Any], integrands: Integrands, slope: bool) -> Callable[..., Any]:
+    """`integrate_pair` for one callable, compiled once where the callable can be a cache key."""
+    edges, breaks = _mesh.edges(f), _mesh.breaks(f)
+    if not breaks and not _sampling.is_traced(*edges):
+        breaks = _mesh.undeclared(f)
+    if _sampling.is_traced(*edges, *breaks) or _mesh.closes_over_tracers(f):
+        return functools.partial(_traced.integrate_pair, _rows(f, integrands, slope), edges, breaks)
+    try:
+        return _compiled_pair(f, integrands, slope, edges, breaks)
+    except TypeError:  # not hashable
+        return _compiled_pair.__wrapped__(f, integrands, slope, edges, breaks)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled_pair(f, integrands, slope, edges, breaks):
+    return jax.jit(functools.partial(_traced.integrate_pair, _rows(f, integrands, slope), edges, breaks))
+
+
+def _rows(f: Callable[..., Any], integrands: Integrands, slope: bool) -> Callable[[Array], Array]:
+    def rows(x: Array) -> Array:
+        return jnp.stack(integrands(*(_sampling.value_and_slope(f, x) if slope else (f(x),))))
+
+    return rows
+
+
+def _on_host(f, integrands: Integrands, q: float, mean: float, slope: bool) -> Integrals:
+    def rows(x: np.ndarray) -> np.ndarray:
+        return np.stack(integrands(*_sampling.sample(f, x, slope=slope)))
+
+    if not np.isfinite(q + mean):
+        raise ValueError(f"q and mean must be finite, were {q} and {mean}")
+    if q == 0:
+        value = rows(np.array([mean]))[:, 0]
+        return Integrals(value, _adaptive.unit_roundoff() * np.abs(value))
+    return Integrals(*_adaptive.integrate(rows, q, mean, _mesh.breaks(f)))
+
+
+def _in_jax(f, integrands: Integrands, q: Any, mean: Any, slope: bool) -> Integrals:
+    dtype = jnp.result_type(float)
+    q, mean = jnp.broadcast_arrays(jnp.asarray(q).astype(dtype), jnp.asarray(mean).astype(dtype))
+    one = functools.partial(_traced.integrate, _rows(f, integrands, slope), _mesh.edges(f))
+    if q.ndim == 0:
+        return Integrals(*one(q, mean))
+    value, error = jax.vmap(one, out_axes=1)(q.ravel(), mean.ravel())
+    return Integrals(value.reshape(-1, *q.shape), error.reshape(-1, *q.shape))
+
+
+def check_variance(name: str, q: Any) -> None:
+    """Refuse negative variances where the number is known."""
+    if not _sampling.is_traced(q) and np.any(np.asarray(q) < 0):
+        raise ValueError(f"{name} is a variance and cannot be negative, was {q}")
+
+
+def check_correlation(c: Any) -> None:
+    """Refuse correlations outside [-1, 1] where the number is known."""
+    if not _sampling.is_traced(c) and not np.all(np.abs(np.asarray(c)) <= 1):
+        raise ValueError(f"c is a correlation and must lie in [-1, 1], was {c}")
