@@ -1,6 +1,18 @@
 """Stable numerics: pair arithmetic, Taylor series of pairs, and elementwise functions built from them."""
 
 from jaxacts._numerics import constants, series
+from jaxacts._numerics.pieces import ratio, require, times, within
 from jaxacts._numerics.smooth import EXPONENTIAL, like, smooth, widen
 
-__all__ = ["EXPONENTIAL", "constants", "like", "series", "smooth", "widen"]
+__all__ = [
+    "EXPONENTIAL",
+    "constants",
+    "like",
+    "ratio",
+    "require",
+    "series",
+    "smooth",
+    "times",
+    "widen",
+    "within",
+]

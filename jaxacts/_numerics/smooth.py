@@ -26,7 +26,8 @@ from jaxacts._numerics.series import Series
 Array = jax.Array
 
 # An asymptote (slope, intercept): beyond the bound the function is slope * x + intercept to full precision.
-Asymptote = tuple[float, float]
+# Where it depends on the parameters, it is a function of them.
+Asymptote = tuple[Any, Any] | Callable[..., tuple[Any, Any]]
 # |x| at which exponentially decaying functions have become their asymptotes, with any polynomial factor
 EXPONENTIAL = {np.dtype(np.float32): 125.0, np.dtype(np.float64): 800.0}
 # |x| beyond which a pair could overflow; inputs are clamped there
@@ -53,8 +54,10 @@ def like(parameter: Any, x: Array) -> Any:
     """A parameter for use beside the widened `x`: a Python number stays exact, an array takes the type of `x`."""
     if isinstance(parameter, bool | int | float):
         return float(parameter)
-    parameter = as_inexact(parameter)
-    return parameter.astype(x.dtype)
+    parameter = as_inexact(parameter).astype(x.dtype)
+    if 0 < parameter.ndim < x.ndim:  # spelled out, as JAX can be told to refuse implicit rank promotion
+        parameter = lax.expand_dims(parameter, range(x.ndim - parameter.ndim))
+    return parameter
 
 
 def smooth(
@@ -70,13 +73,14 @@ def smooth(
       program: the formula; receives x as a `Series` and every parameter as a `Series` or an exact Python float.
       left: asymptote (slope, intercept) towards -inf; needed where x itself would not be finite in the formula.
       right: the same towards +inf.
-      bound: |x| beyond which the function equals its asymptotes; by default only where a pair would overflow.
+      bound: |x| beyond which the function equals its asymptotes; by default only where the square of a pair would
+        overflow, so a larger one states that the formula takes no square of x.
 
     Returns:
       A function of an array in float32 or float64 and parameters that broadcast against it.
     """
 
-    @functools.lru_cache(maxsize=None)
+    @functools.cache
     def at(orders: tuple[int, ...], fixed: tuple[float | None, ...]) -> Callable[..., Array]:
         @jax.custom_jvp
         def evaluate(*args: Array) -> Array:
@@ -123,7 +127,7 @@ def _evaluate(program, orders, fixed, left, right, bound, *args):
 
 def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     kind = np.dtype(x.dtype)
-    edge = pr.constant(x, min(bound or math.inf, _LARGEST[kind]))
+    edge = pr.constant(x, _LARGEST[kind] if bound is None else bound)
     tiny, factor = _TINY[kind]
     is_tiny = lax.lt(lax.abs(x), pr.constant(x, tiny))
     one = lax.full_like(x, 1.0)
@@ -155,13 +159,16 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     if order == sum(orders):
         for asymptote, beyond in ((left, lax.lt(x, lax.neg(edge))), (right, lax.gt(x, edge))):
             if asymptote is not None:
-                result = lax.select(beyond, _line(asymptote, order, x), result)
+                given = iter(arrays)
+                line = asymptote(*(next(given) if p is None else p for p in fixed)) if callable(asymptote) else asymptote
+                result = lax.select(beyond, _line(line, order, x), result)
     return lax.select(lax.ne(x, x), x, result)
 
 
-def _line(asymptote: Asymptote, order: int, x: Array) -> Array:
+def _line(asymptote: tuple[Any, Any], order: int, x: Array) -> Array:
     """The asymptote's derivative of the given order at x."""
-    slope, intercept = asymptote
-    if order or slope == 0:
-        return lax.full_like(x, (intercept, slope)[order] if order < 2 else 0.0)
-    return lax.add(lax.mul(x, pr.constant(x, slope)), pr.constant(x, intercept))
+    slope, intercept = (c if isinstance(c, jax.Array) else lax.full_like(x, c) for c in asymptote)
+    if order:
+        return slope if order == 1 else lax.full_like(x, 0.0)
+    rising = lax.add(lax.mul(x, slope), intercept)
+    return lax.select(lax.eq(slope, lax.full_like(x, 0.0)), intercept, rising)

@@ -5,16 +5,12 @@ import jax.numpy as jnp
 
 from jaxacts._declare import Facts, declare, inf
 
-__all__ = ["identity","sigmoid","tanh","relu","leaky_relu","elu","selu","gelu_tanh","softplus","mish","hard_tanh"]
+__all__ = ["sigmoid","tanh","elu","selu","gelu_tanh","softplus","mish"]
 
 
 def _add(fn, derivative, **kw):
     cases = kw.pop("cases", ({},))
     declare(fn, derivative=derivative, facts=Facts(**kw), formula=fn.__name__, reference="-", cases=cases)
-
-
-def identity(x):
-    return jnp.asarray(x)
 
 
 def sigmoid(x):
@@ -23,14 +19,6 @@ def sigmoid(x):
 
 def tanh(x):
     return jnp.tanh(x)
-
-
-def relu(x):
-    return jnp.where(x <= 0, 0.0, x)
-
-
-def leaky_relu(x, negative_slope=0.01):
-    return jnp.where(x <= 0, negative_slope * x, x)
 
 
 def elu(x, alpha=1.0):
@@ -53,19 +41,11 @@ def mish(x):
     return x * jnp.tanh(jax.nn.softplus(x))
 
 
-def hard_tanh(x):
-    return jnp.where(x <= -1, -1.0, jnp.where(x >= 1, 1.0, x))
-
-
 one = (0.0, 1.0)
-_add(identity, lambda x: jnp.ones_like(x), image=(-inf, inf), limits=(-inf, inf), derivative_limits=(1, 1), lipschitz=1, lipschitz_derivative=0, monotone=True, parity="odd", zero_centred=True, aliases=("linear",))
 _add(sigmoid, lambda x: jax.nn.sigmoid(x) * jax.nn.sigmoid(-x), image=one, limits=one, derivative_limits=(0, 0), lipschitz=0.25, lipschitz_derivative=0.0962250448649, monotone=True, zeros=(), aliases=("logistic",))
 _add(tanh, lambda x: 1 - jnp.tanh(x) ** 2, image=(-1, 1), limits=(-1, 1), derivative_limits=(0, 0), lipschitz=1, lipschitz_derivative=0.769800358919501, monotone=True, parity="odd", zero_centred=True)
-_add(relu, lambda x: (x > 0) * 1.0, image=(0, inf), limits=(0, inf), derivative_limits=one, lipschitz=1, lipschitz_derivative=inf, kinks=((0.0, 0.0),), smoothness=0, monotone=True, zeros=None)
-_add(leaky_relu, lambda x, negative_slope=0.01: jnp.where(x > 0, 1.0, negative_slope), image=(-inf, inf), limits=(-inf, inf), derivative_limits=(0.01, 1), lipschitz=1, lipschitz_derivative=inf, kinks=((0.0, 0.01),), smoothness=0, monotone=True)
 _add(elu, lambda x, alpha=1.0: jnp.where(x > 0, 1.0, alpha * jnp.exp(x)), image=(-1, inf), limits=(-1, inf), derivative_limits=one, lipschitz=1, lipschitz_derivative=1, knots=(0.0,), smoothness=1, monotone=True)
 _add(selu, lambda x: jax.grad(selu)(x), image=(-1.758, inf), limits=(-1.758, inf), derivative_limits=(0, 1.0507), lipschitz=1.758, lipschitz_derivative=inf, kinks=((0.0, 1.758),), smoothness=0, monotone=True)
 _add(gelu_tanh, lambda x: jax.grad(gelu_tanh)(x), image=(-0.17, inf), limits=(0, inf), derivative_limits=one, lipschitz=1.1289, lipschitz_derivative=0.8)
 _add(softplus, lambda x, beta=1.0: jax.nn.sigmoid(beta * x), image=(0, inf), limits=(0, inf), derivative_limits=one, lipschitz=1, lipschitz_derivative=0.25, monotone=True, zeros=())
 _add(mish, lambda x: jax.grad(mish)(x), image=(-0.3088, inf), limits=(0, inf), derivative_limits=one, lipschitz=1.0885, lipschitz_derivative=0.6)
-_add(hard_tanh, lambda x: (abs(x) < 1) * 1.0, image=(-1, 1), limits=(-1, 1), derivative_limits=(0, 0), lipschitz=1, lipschitz_derivative=inf, kinks=((-1.0, 0.0), (1.0, 0.0)), smoothness=0, monotone=True, parity="odd", zero_centred=True)
