@@ -60,6 +60,10 @@ class Series:
         return (-self) + other
 
     def __mul__(self, other: Operand) -> Series:
+        if not isinstance(other, Series) and other == 0:  # a zero of the right shape, for functions of it
+            like = next((v.head for v in self.terms.values() if isinstance(v, Pair)), None)
+            zero = 0.0 if like is None else pr.literal(like, 0.0)
+            return Series(self.orders, {(0,) * len(self.orders): zero})
         terms: dict[Index, Number] = {}
         for (i, a), (j, b) in itertools.product(self.terms.items(), self._lift(other).terms.items()):
             k = tuple(p + q for p, q in zip(i, j, strict=True))

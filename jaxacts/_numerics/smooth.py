@@ -160,7 +160,11 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
         for asymptote, beyond in ((left, lax.lt(x, lax.neg(edge))), (right, lax.gt(x, edge))):
             if asymptote is not None:
                 given = iter(arrays)
-                line = asymptote(*(next(given) if p is None else p for p in fixed)) if callable(asymptote) else asymptote
+                line = (
+                    asymptote(*(next(given) if p is None else p for p in fixed))
+                    if callable(asymptote)
+                    else asymptote
+                )
                 result = lax.select(beyond, _line(line, order, x), result)
     return lax.select(lax.ne(x, x), x, result)
 
