@@ -71,7 +71,8 @@ def smooth(
 
     Args:
       program: the formula; receives x as a `Series` and every parameter as a `Series` or an exact Python float.
-      left: asymptote (slope, intercept) towards -inf; needed where x itself would not be finite in the formula.
+      left: asymptote (slope, intercept) towards -inf, or a function of the parameters (floats or arrays) that
+        returns it; needed where x itself would not be finite in the formula.
       right: the same towards +inf.
       bound: |x| beyond which the function equals its asymptotes; by default only where the square of a pair would
         overflow, so a larger one states that the formula takes no square of x.
@@ -157,22 +158,18 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
 
     order = orders[0]
     if order == sum(orders):
+        given = iter(arrays)
+        values = [next(given) if p is None else p for p in fixed]
         for asymptote, beyond in ((left, lax.lt(x, lax.neg(edge))), (right, lax.gt(x, edge))):
             if asymptote is not None:
-                given = iter(arrays)
-                line = (
-                    asymptote(*(next(given) if p is None else p for p in fixed))
-                    if callable(asymptote)
-                    else asymptote
-                )
-                result = lax.select(beyond, _line(line, order, x), result)
+                slope, intercept = asymptote(*values) if callable(asymptote) else asymptote
+                result = lax.select(beyond, _line(slope, intercept, order, x), result)
     return lax.select(lax.ne(x, x), x, result)
 
 
-def _line(asymptote: tuple[Any, Any], order: int, x: Array) -> Array:
-    """The asymptote's derivative of the given order at x."""
-    slope, intercept = (c if isinstance(c, jax.Array) else lax.full_like(x, c) for c in asymptote)
+def _line(slope: Any, intercept: Any, order: int, x: Array) -> Array:
+    """The derivative of the given order of slope * x + intercept; a slope of zero counts also at infinite x."""
+    slope, intercept = (jnp.broadcast_to(jnp.asarray(v, x.dtype), x.shape) for v in (slope, intercept))
     if order:
-        return slope if order == 1 else lax.full_like(x, 0.0)
-    rising = lax.add(lax.mul(x, slope), intercept)
-    return lax.select(lax.eq(slope, lax.full_like(x, 0.0)), intercept, rising)
+        return slope if order == 1 else jnp.zeros_like(x)
+    return jnp.where(slope == 0, intercept, slope * x + intercept)

@@ -15,7 +15,11 @@ __all__ = ["gelu", "silu"]
 
 # --- silu
 
-_silu = smooth(lambda x, beta: x * series.sigmoid(beta * x), left=(0.0, 0.0), right=(1.0, 0.0))
+_silu = smooth(
+    lambda x, beta: x * series.sigmoid(beta * x),
+    left=lambda beta: ((1 - jnp.sign(beta)) / 2, 0.0),
+    right=lambda beta: ((1 + jnp.sign(beta)) / 2, 0.0),
+)
 
 
 def silu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
