@@ -17,8 +17,8 @@ __all__ = ["hard_tanh"]
 def hard_tanh(x: ArrayLike, min_val: ArrayLike = -1.0, max_val: ArrayLike = 1.0) -> Array:
     r"""Hard hyperbolic tangent, :math:`\min(\max(x, a), b)`.
 
-    The identity between two constant ends. The derivative at both kinks is taken from inside, as `jax.nn` does:
-    1.
+    The identity between two constant ends. The derivative at both kinks is taken from inside, as `jax.nn`
+    does: 1.
 
     Args:
       x: input of any shape.
