@@ -16,6 +16,9 @@ __all__ = ["bipolar_sigmoid", "lecun_tanh", "log_sigmoid", "penalized_tanh", "si
 
 # max |tanh''| = 4 / (3 sqrt 3)
 _TANH_BEND = 0.7698003589195010
+_EFFICIENT_BACKPROP = (
+    "LeCun, Bottou, Orr & Müller, Efficient BackProp (1998), https://doi.org/10.1007/3-540-49430-8_2"
+)
 
 # --- sigmoid
 
@@ -121,8 +124,9 @@ declare(
         zero_centred=True,
         family="sigmoidal",
         year=1998,
-    ), formula=r"\tanh x", reference="LeCun, Bottou, Orr & Müller, Efficient BackProp (1998),
-    https://doi.org/10.1007/3-540-49430-8_2",
+    ),
+    formula=r"\tanh x",
+    reference=_EFFICIENT_BACKPROP,
 )
 
 # --- log_sigmoid
@@ -227,8 +231,9 @@ declare(
         parity="odd",
         zero_centred=True,
         family="sigmoidal",
-    ), formula=r"\frac{1 - e^{-x}}{1 + e^{-x}}", reference="LeCun, Bottou, Orr & Müller, Efficient BackProp
-    (1998), https://doi.org/10.1007/3-540-49430-8_2",
+    ),
+    formula=r"\frac{1 - e^{-x}}{1 + e^{-x}}",
+    reference=_EFFICIENT_BACKPROP,
 )
 
 # --- lecun_tanh
@@ -287,8 +292,9 @@ declare(
         family="sigmoidal",
         year=1998,
         aliases=("stanh",),
-    ), formula=r"1.7159 \tanh(2x/3)", reference="LeCun, Bottou, Orr & Müller, Efficient BackProp (1998),
-    https://doi.org/10.1007/3-540-49430-8_2",
+    ),
+    formula=r"1.7159 \tanh(2x/3)",
+    reference=_EFFICIENT_BACKPROP,
 )
 
 # --- penalized_tanh
