@@ -1,0 +1,254 @@
+"""`jaxacts check`: how accurate the catalogue, or any function of yours, is on this machine.
+
+For every function and float type the worst error of f, jax.grad(f) and the second derivative in units in the
+last place, where it happens, and whether that is within the promise. Exit code 0 when it is, 1 when it is
+not, 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+import importlib
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jaxacts
+from jaxacts import accuracy
+from jaxacts.cli import Usage
+from jaxacts.commands import _common
+
+DESCRIPTION = """Check the numerical promise on this machine.
+
+The truth for catalogue functions is the textbook formula in mpmath. For your own function, named as
+package.module:function, it is the same code in float64, so only the narrower types are judged. Errors are in
+units in the last place (ULP); promised are 0.51 for the 16-bit types (every bit pattern), 4, 5 and 8 for f,
+f' and f'' in float32, and 8, 10 and 16 in float64."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(_common.Verbosity):
+    """What to check."""
+
+    names: _common.Positional[list[str]] = dataclasses.field(default_factory=list)
+    """Functions of the catalogue or package.module:function; without any, the whole catalogue."""
+    against: str = ""
+    """A module, such as jax.nn, whose functions of the same name are measured side by side."""
+    derivative: str = ""
+    """package.module:function, the analytic derivative of the one function that is checked."""
+    types: tuple[str, ...] = accuracy.TYPES
+    """Float types."""
+    cases: bool = False
+    """Also check the non-default parameters that the catalogue declares as test cases."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One function to measure and, for --against, the catalogue function whose formula is its truth."""
+
+    name: str
+    f: Callable[..., Any]
+    truth_of: Any = None
+    derivative: Callable[..., Any] | None = None
+
+
+def main(argv: Sequence[str]) -> int:
+    """Measure, print, and say with the exit code whether the promise is kept."""
+    options = _common.parse(Options, argv, prog="check", description=DESCRIPTION)
+    with _common.usage():
+        jobs = _jobs(options)
+    ours: list[accuracy.Report] = []
+    theirs: dict[str, accuracy.Report] = {}
+    for done, (job, report) in enumerate(_measure(jobs, options.types), start=1):
+        if not options.quiet and sys.stderr.isatty():
+            print(f"\r{done}/{len(jobs)} {job.name:<40}", end="", file=sys.stderr, flush=True)
+        if job.truth_of is None:
+            ours.append(report)
+        else:
+            theirs[job.truth_of.__name__] = report
+    if not options.quiet and sys.stderr.isatty():
+        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    kept = all(report.kept for report in ours)
+    if options.json:
+        _common.print_json(_document(options, ours, theirs, 0 if kept else 1))
+    else:
+        _print(options, ours, theirs)
+    return 0 if kept else 1
+
+
+def _jobs(options: Options) -> list[Job]:
+    unknown = [name for name in options.types if name not in accuracy.TYPES]
+    if unknown or not options.types:
+        raise Usage(f"unknown type {unknown[0]!r}; the types are {', '.join(accuracy.TYPES)}")
+    names = [part for word in options.names for part in word.split(",")] or list(jaxacts.records())
+    derivative = _load(options.derivative) if options.derivative else None
+    if derivative is not None and len(names) != 1:
+        raise Usage(f"--derivative belongs to one function, but {len(names)} are to be checked")
+    other = importlib.import_module(options.against) if options.against else None
+    jobs: list[Job] = []
+    for name in names:
+        if ":" in name:
+            jobs.append(Job(name, _load(name), derivative=derivative))
+            continue
+        f = jaxacts.get(name)
+        entry = jaxacts.record(f)
+        if entry is None:
+            raise Usage(f"{name} is not an elementwise function of x alone, only those can be checked")
+        for case in entry.cases if options.cases else ({},):
+            jobs.append(Job(name, jaxacts.get(name, **case), derivative=derivative))
+        rival = counterpart(other, entry.name) if other is not None else None
+        if rival is not None:
+            jobs.append(Job(f"{options.against}.{entry.name}", rival, truth_of=jaxacts.get(entry.name)))
+    return jobs
+
+
+def counterpart(module: Any, name: str) -> Callable[..., Any] | None:
+    """The function of another module that claims to be the one of this name in the catalogue, or None."""
+    if name in ("gelu", "gelu_tanh") and hasattr(module, "gelu") and module.__name__ == "jax.nn":
+        return functools.partial(module.gelu, approximate=name == "gelu_tanh")
+    return getattr(module, name, None)
+
+
+def _load(path: str) -> Callable[..., Any]:
+    module, _, attribute = path.partition(":")
+    if not module or not attribute:
+        raise Usage(f"{path!r} does not name a function; write package.module:function")
+    sys.path[:0] = [os.getcwd()] if os.getcwd() not in sys.path else []
+    try:
+        found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        raise Usage(f"cannot import {module!r}: {error}") from error
+    except AttributeError as error:
+        raise Usage(f"{module} has no {attribute!r}") from error
+    if not callable(found):
+        raise Usage(f"{path} is not callable")
+    return found
+
+
+def _measure(jobs: Sequence[Job], types: Sequence[str]) -> Iterator[tuple[Job, accuracy.Report]]:
+    """Reports in the order of the jobs; compiling leaves Python free, so a few threads overlap."""
+
+    def one(job: Job) -> accuracy.Report:
+        report = accuracy.measure(job.f, types=types, truth_of=job.truth_of, derivative=job.derivative)
+        return dataclasses.replace(report, name=job.name) if ":" in job.name or job.truth_of else report
+
+    with concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        yield from zip(jobs, pool.map(one, jobs), strict=True)
+
+
+def _print(options: Options, ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> None:
+    rows = []
+    for report in ours:
+        rows.append(_row(report, options.types))
+        rival = theirs.get(report.name)
+        if rival is not None:
+            rows.append(_row(rival, options.types))
+    columns = [("ULP", "left"), *((f"{name} f f' f''", "right") for name in options.types)]
+    columns += [("kinks: f'", "left"), ("analytic f'", "left"), ("promise", "left")]
+    _common.show(_common.table(columns, rows))
+    if options.quiet:
+        return
+    print()
+    for line in _notes(ours, theirs):
+        print(line)
+
+
+def _row(report: accuracy.Report, types: Sequence[str]) -> list[str]:
+    by_type: dict[str, list[accuracy.Cell]] = {}
+    for cell in report.cells:
+        by_type.setdefault(cell.dtype, []).append(cell)
+    cells = [" ".join(_number(cell) for cell in by_type[name]) if name in by_type else "" for name in types]
+    kinks = ", ".join(f"{point:g}: {slope:.4g}" for point, slope in report.kinks[:4])
+    if len(report.kinks) > 4:
+        kinks += f", … ({len(report.kinks)})"
+    analytic = "" if report.analytic is None else "agrees" if report.analytic.kept else "DIFFERS"
+    return [report.name, *cells, kinks or "none", analytic, "kept" if report.kept else "BROKEN"]
+
+
+def _number(cell: accuracy.Cell) -> str:
+    error = cell.error
+    text = (
+        "inf" if math.isinf(error) else f"{error:.2f}" if error < 100 else f"{error:.1e}".replace("e+0", "e")
+    )
+    return text if cell.kept else f"{text}{'∞' if cell.specials else ''}!"
+
+
+def _notes(ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> Iterator[str]:
+    for report in (*ours, *theirs.values()):
+        for cell in report.cells:
+            where = f"{report.name} {cell.dtype} {_ORDERS[cell.order]}"
+            if cell.error > cell.bound:
+                counts = [f"{n} {what}" for n, what in ((cell.nans, "NaN"), (cell.infs, "inf")) if n]
+                among = f"; {' and '.join(counts)} among {cell.points} finite inputs" if counts else ""
+                yield (
+                    f"{where}: {cell.error:.3g} ULP (promised {cell.bound:g}) at x = {cell.at!r}: "
+                    f"{cell.got!r}, true {cell.true!r}{among}"
+                )
+            if cell.specials:
+                yield f"{where}: wrong at {', '.join(cell.specials)}"
+        if report.analytic is not None and not report.analytic.kept:
+            yield (
+                f"{report.name}: the analytic derivative is off by {report.analytic.difference:.3g} "
+                f"(relative to max(1, |f'|)) at x = {report.analytic.at!r}"
+            )
+    broken = [report.name for report in ours if not report.kept]
+    own = [report.name for report in ours if report.truth == "float64"]
+    if own:
+        yield (
+            f"{', '.join(own)}: the truth is the same code in float64, so only the narrower types are "
+            "judged, and an error that is in the formula itself is not seen."
+        )
+    inputs = sum(cell.points for report in ours for cell in report.cells)
+    yield f"{len(ours)} functions, {inputs:,} results judged on {accuracy.backend()}."
+    yield f"The promise is broken by {', '.join(broken)}." if broken else "The promise is kept."
+
+
+_ORDERS = ("f", "f'", "f''")
+
+
+def _document(
+    options: Options, ours: list[accuracy.Report], theirs: dict[str, accuracy.Report], code: int
+) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "jaxacts": jaxacts.__version__,
+        "backend": accuracy.backend(),
+        "promise": {name: list(accuracy.PROMISE[name]) for name in options.types},
+        "functions": [_entry(report) for report in ours],
+        "against": [_entry(report) for report in theirs.values()],
+        "kept": code == 0,
+        "exit_code": code,
+    }
+
+
+def _entry(report: accuracy.Report) -> dict[str, Any]:
+    analytic = report.analytic
+    return {
+        "name": report.name,
+        "truth": report.truth,
+        "kept": report.kept,
+        "kinks": [{"at": point, "derivative": _plain(slope)} for point, slope in report.kinks],
+        "analytic": analytic
+        and {"kept": analytic.kept, "difference": _plain(analytic.difference), "at": analytic.at},
+        "cells": [
+            {
+                **{key: _plain(value) for key, value in vars(cell).items()},
+                "bound": cell.bound,
+                "kept": cell.kept,
+            }
+            for cell in report.cells
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinities; they become words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    return value
