@@ -3,34 +3,51 @@
 from jaxacts.activations import (
     _algebraic,
     _exponential,
-    _first,
+    _exponential_rare,
     _gated,
+    _gated_composite,
+    _glu,
     _piecewise,
+    _piecewise_smooth,
     _rectifiers,
     _rectifiers_parametric,
     _rectifiers_rare,
     _sigmoidal,
+    _smooth_rectifiers,
+    _stochastic,
+    _vector,
 )
 from jaxacts.activations._algebraic import *  # noqa: F403
 from jaxacts.activations._exponential import *  # noqa: F403
-from jaxacts.activations._first import *  # noqa: F403
+from jaxacts.activations._exponential_rare import *  # noqa: F403
 from jaxacts.activations._gated import *  # noqa: F403
+from jaxacts.activations._gated_composite import *  # noqa: F403
+from jaxacts.activations._glu import *  # noqa: F403
 from jaxacts.activations._piecewise import *  # noqa: F403
+from jaxacts.activations._piecewise_smooth import *  # noqa: F403
 from jaxacts.activations._rectifiers import *  # noqa: F403
 from jaxacts.activations._rectifiers_parametric import *  # noqa: F403
 from jaxacts.activations._rectifiers_rare import *  # noqa: F403
 from jaxacts.activations._sigmoidal import *  # noqa: F403
+from jaxacts.activations._smooth_rectifiers import *  # noqa: F403
+from jaxacts.activations._stochastic import *  # noqa: F403
+from jaxacts.activations._vector import *  # noqa: F403
 
-__all__ = sorted(
-    [
-        *_algebraic.__all__,
-        *_exponential.__all__,
-        *_first.__all__,
-        *_gated.__all__,
-        *_piecewise.__all__,
-        *_rectifiers.__all__,
-        *_rectifiers_parametric.__all__,
-        *_rectifiers_rare.__all__,
-        *_sigmoidal.__all__,
-    ]
+_FAMILIES = (
+    _algebraic,
+    _exponential,
+    _exponential_rare,
+    _gated,
+    _gated_composite,
+    _glu,
+    _piecewise,
+    _piecewise_smooth,
+    _rectifiers,
+    _rectifiers_parametric,
+    _rectifiers_rare,
+    _sigmoidal,
+    _smooth_rectifiers,
+    _stochastic,
+    _vector,
 )
+__all__ = sorted(name for family in _FAMILIES for name in family.__all__)  # noqa: PLE0605
