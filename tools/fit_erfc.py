@@ -49,6 +49,21 @@ def erfcx_scaled(y):
     return (1 + 2 * x) * mp.exp(x * x) * mp.erfc(x)
 
 
+def ierfcx_scaled(y):
+    """(1 + 2x)^2 (exp(-x^2) / sqrt(pi) - x erfc(x)) exp(x^2) at the same x."""
+    if y == 1:
+        return 2 / mp.sqrt(mp.pi)
+    x = K * (1 + y) / (1 - y)
+    if x > 1000:
+        total, term = mp.mpf(0), mp.mpf(1)
+        for k in range(1, 13):
+            total += term if k > 1 else 0  # the leading terms cancel exactly
+            term *= -mp.mpf(2 * k - 1) / (2 * x * x)
+        return -((1 + 2 * x) ** 2) * total / mp.sqrt(mp.pi)
+    with mp.workdps(80):
+        return (1 + 2 * x) ** 2 * (1 / mp.sqrt(mp.pi) - x * mp.exp(x * x) * mp.erfc(x))
+
+
 def erf_over_x(t):
     """erf(x) / x at x^2 = (t + 1) / 2."""
     s = (t + 1) / 2
@@ -74,7 +89,9 @@ def in_powers_of_square(coefficients):
 
 
 if __name__ == "__main__":
-    for bits, degrees in (("32", (14, 7)), ("64", (26, 12))):
+    for bits, degrees in (("32", (14, 7, 16)), ("64", (26, 12, 28))):
+        fit = chebyshev_fit(ierfcx_scaled, mp.mpf(-1), mp.mpf(1), degrees[2])
+        report(f"IERFCX_{bits}", ierfcx_scaled, fit)
         report(f"ERFCX_{bits}", erfcx_scaled, chebyshev_fit(erfcx_scaled, mp.mpf(-1), mp.mpf(1), degrees[0]))
         fit = chebyshev_fit(erf_over_x, mp.mpf(-1), mp.mpf(1), degrees[1])
         report(f"ERF_{bits}", erf_over_x, fit)

@@ -2,10 +2,11 @@
 
 from jaxacts._numerics import constants, series
 from jaxacts._numerics.pieces import ratio, require, times, within
-from jaxacts._numerics.smooth import EXPONENTIAL, like, smooth, widen
+from jaxacts._numerics.smooth import EXPONENTIAL, LARGEST, like, smooth, widen
 
 __all__ = [
     "EXPONENTIAL",
+    "LARGEST",
     "constants",
     "like",
     "ratio",

@@ -220,17 +220,33 @@ def log(u: Number) -> Pair:
 
 def erfcx(x: Pair) -> Pair:
     """exp(x^2) erfc(x) for x >= 0."""
-    v = to_float(x)
-    terms = coefficients.ERFCX_64 if is_double(v) else coefficients.ERFCX_32
+    double = is_double(x.head)
+    result = divide(_in_unit(x, coefficients.ERFCX_64 if double else coefficients.ERFCX_32), _one_plus_twice(x))
+    assert isinstance(result, Pair)
+    return result
+
+
+def ierfcx(x: Pair) -> Pair:
+    """exp(x^2) (exp(-x^2) / sqrt(pi) - x erfc(x)) for x >= 0."""
+    double = is_double(x.head)
+    p = _in_unit(x, coefficients.IERFCX_64 if double else coefficients.IERFCX_32)
+    result = divide(divide(p, _one_plus_twice(x)), _one_plus_twice(x))
+    assert isinstance(result, Pair)
+    return result
+
+
+def _one_plus_twice(x: Pair) -> Number:
+    return add(times_power(x, 2.0), 1.0)
+
+
+def _in_unit(x: Pair, terms: tuple[float, ...]) -> Number:
+    """The polynomial with these coefficients at y = (x - 3.75) / (x + 3.75)."""
     y = divide(add(x, -3.75), add(x, 3.75))
     assert isinstance(y, Pair)
     t = to_float(y)
     q = polynomial(t, terms[1:])
     # the last step of Horner's rule in pairs
-    p = add(multiply(y, exact(q)), terms[0])
-    result = divide(p, add(times_power(x, 2.0), 1.0))
-    assert isinstance(result, Pair)
-    return result
+    return add(multiply(y, exact(q)), terms[0])
 
 
 def gauss(x: Pair) -> Pair:
@@ -252,6 +268,18 @@ def erfc(x: Number) -> Pair:
     positive = lax.gt(x.head, constant(x.head, 0.0))
     far = where(positive, tail, subtract(2.0, unscaled(tail)))
     result = where(lax.lt(size.head, constant(x.head, 0.5)), near, far)
+    assert isinstance(result, Pair)
+    return result
+
+
+def ierfc(x: Number) -> Pair:
+    """Integral of erfc from x to infinity; held over a scale where it is small."""
+    assert isinstance(x, Pair)
+    x = unscaled(x)  # type: ignore[assignment]
+    size = absolute(x)
+    tail = multiply(gauss(size), ierfcx(size))
+    positive = lax.gt(x.head, constant(x.head, 0.0))
+    result = where(positive, tail, add(unscaled(tail), times_power(size, 2.0)))
     assert isinstance(result, Pair)
     return result
 

@@ -212,14 +212,15 @@ def divide(a: Number, b: Number) -> Number:
 
 
 def root(a: Number) -> Number:
-    """Square root of a positive number."""
+    """Square root of a number >= 0."""
     if not isinstance(a, Pair):
         return math.sqrt(a)
     assert a.scale is None
     y = lax.sqrt(lax.add(a.head, a.tail))
     head = short(y)
     rest = lax.add(lax.sub(a.head, lax.mul(head, head)), a.tail)
-    return Pair(head, lax.div(rest, lax.add(head, y)))
+    # the smallest number keeps 0 / 0 from the root of zero
+    return Pair(head, lax.div(rest, lax.max(lax.add(head, y), constant(y, np.finfo(y.dtype).tiny))))
 
 
 def where(condition: Array, a: Number, b: Number) -> Number:

@@ -20,7 +20,7 @@ from jax import lax
 
 from jaxacts._numerics import elementary as el
 from jaxacts._numerics import pair as pr
-from jaxacts._numerics.constants import TWO_OVER_ROOT_PI
+from jaxacts._numerics.constants import LN2, TWO_OVER_ROOT_PI
 from jaxacts._numerics.pair import Number, Pair
 
 Array = jax.Array
@@ -257,6 +257,10 @@ def softplus(u: Pair, n: int) -> list[Number]:
 @_elementary
 def tanh(u: Pair, n: int) -> list[Number]:
     """Hyperbolic tangent."""
+    return _tanh_terms(u, n)
+
+
+def _tanh_terms(u: Pair, n: int) -> list[Number]:
     plain = pr.unscaled(u)
     assert isinstance(plain, Pair)
     size = pr.absolute(plain)
@@ -306,6 +310,29 @@ def erfc(u: Pair, n: int) -> list[Number]:
     """1 - erf(u), accurate in its tail."""
     slope = pr.multiply(el.gauss(u), -TWO_OVER_ROOT_PI) if n else 0.0
     return _integrate(el.erfc(u), _gauss_rates(slope, u, n))
+
+
+@_elementary
+def ierfc(u: Pair, n: int) -> list[Number]:
+    """Integral of erfc from u to infinity."""
+    if not n:
+        return [el.ierfc(u)]
+    slope = pr.multiply(el.gauss(u), TWO_OVER_ROOT_PI) if n > 1 else 0.0
+    rates = _integrate(pr.negative(el.erfc(u)), _gauss_rates(slope, u, n - 1))
+    return _integrate(el.ierfc(u), rates)
+
+
+@_elementary
+def log_cosh(u: Pair, n: int) -> list[Number]:
+    """log(cosh(u))."""
+    size = pr.absolute(pr.unscaled(u))  # type: ignore[arg-type]
+    far = pr.add(pr.add(size, el.log1p_unit(el.exp(pr.times_power(size, -2.0)))), -LN2)
+    # near zero that cancels; there cosh(u) - 1 = expm1(u)^2 exp(-u) / 2
+    near = lax.lt(size.head, pr.constant(u.head, 1.0))
+    v = pr.where(near, size, 0.0)
+    excess = pr.multiply(pr.square(el.expm1(v)), el.exp(pr.negative(v), scaled=False))
+    value = pr.where(near, el.log1p(pr.times_power(excess, 0.5)), far)
+    return _integrate(value, _tanh_terms(u, n - 1) if n else [])
 
 
 def _sin_cos_terms(first: Number, second: Number, n: int) -> list[Number]:
@@ -386,6 +413,11 @@ def absolute(u: Series) -> Series:
 
 def positive(u: Series) -> Array:
     """Where the value of u is > 0."""
+    return exceeds(u, 0.0)
+
+
+def exceeds(u: Series, threshold: float) -> Array:
+    """Where the value of u is > threshold."""
     value = u.value
     assert isinstance(value, Pair)
-    return lax.gt(lax.add(value.head, value.tail), pr.constant(value.head, 0.0))
+    return lax.gt(lax.add(value.head, value.tail), pr.constant(value.head, threshold))

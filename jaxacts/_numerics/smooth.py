@@ -30,7 +30,9 @@ Array = jax.Array
 Asymptote = tuple[Any, Any] | Callable[..., tuple[Any, Any]]
 # |x| at which exponentially decaying functions have become their asymptotes, with any polynomial factor
 EXPONENTIAL = {np.dtype(np.float32): 125.0, np.dtype(np.float64): 800.0}
-# |x| beyond which a pair could overflow; inputs are clamped there
+# the largest finite number: for formulas that need every x and overflow nowhere
+LARGEST = {np.dtype(np.float32): float(np.finfo(np.float32).max), np.dtype(np.float64): float(np.finfo(np.float64).max)}
+# |x| beyond which x^2 or a product of pairs could overflow; inputs are clamped there unless a bound is given
 _LARGEST = {np.dtype(np.float32): 2.0**100, np.dtype(np.float64): 2.0**900}
 # inputs below the first are multiplied by the second and the result divided by it, because the tail of so small
 # a pair would be flushed to zero

@@ -9,9 +9,9 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
-from jaxacts._numerics.constants import ROOT_HALF
+from jaxacts._numerics.constants import ROOT_HALF, TWO_ROOT_TWO_OVER_PI
 
-__all__ = ["gelu", "silu"]
+__all__ = ["e_swish", "gelu", "gelu_tanh", "mish", "quick_gelu", "silu"]
 
 # --- silu
 
@@ -138,4 +138,240 @@ declare(
     ),
     formula=r"x\,\Phi(x)",
     reference="Hendrycks & Gimpel (2016), https://arxiv.org/abs/1606.08415",
+)
+
+
+# --- gelu_tanh
+
+_gelu_tanh = smooth(
+    # (1 + tanh u) / 2 = sigmoid(2 u) keeps the left tail; beyond 40 the cube would only overflow
+    lambda x: x * series.sigmoid(TWO_ROOT_TWO_OVER_PI * (x + 0.044715 * x**3)),
+    left=(0.0, 0.0),
+    right=(1.0, 0.0),
+    bound=40.0,
+)
+
+
+def gelu_tanh(x: ArrayLike) -> Array:
+    r"""Gaussian error linear unit, tanh approximation: :math:`\tfrac{x}{2}(1+\tanh(\sqrt{2/\pi}(x+0.044715x^3)))`.
+
+    Within 5e-4 of the exact `gelu`. It is the default of `jax.nn.gelu`, which overflows for large 16-bit
+    inputs in its gradient; this one does not.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.gelu_tanh(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_gelu_tanh
+
+    Reference:
+      Hendrycks & Gimpel (2016), https://arxiv.org/abs/1606.08415
+    """
+    x, narrow = widen(x)
+    return narrow(_gelu_tanh(x))
+
+
+def _gelu_tanh_derivative(x: Array) -> Array:
+    c = jnp.sqrt(2 / jnp.pi)
+    x = jnp.clip(x, -1e3, 1e3)  # the cube of more overflows; the derivative is 0 or 1 long before
+    gate = jsp.expit(2 * c * (x + 0.044715 * x**3))
+    return gate + 2 * c * x * gate * jsp.expit(-2 * c * (x + 0.044715 * x**3)) * (1 + 3 * 0.044715 * x**2)
+
+
+declare(
+    gelu_tanh,
+    derivative=_gelu_tanh_derivative,
+    facts=Facts(
+        image=(-0.17004075057125406, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.1289930686587717,
+        lipschitz_derivative=0.7978845608028654,
+        minimum=(-0.7524614220710162, -0.17004075057125406),
+        family="gated",
+        year=2016,
+        aliases=('gelu_approximate', 'gelu_new'),
+    ),
+    formula=r"\tfrac{x}{2}\left(1+\tanh\left(\sqrt{2/\pi}\,(x+0.044715\,x^3)\right)\right)",
+    reference="Hendrycks & Gimpel (2016), https://arxiv.org/abs/1606.08415",
+)
+
+
+# --- quick_gelu
+
+_quick_gelu = smooth(
+    lambda x: x * series.sigmoid(1.702 * x), left=(0.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL
+)
+
+
+def quick_gelu(x: ArrayLike) -> Array:
+    r"""Gaussian error linear unit, sigmoid approximation: :math:`x\,\sigma(1.702x)`.
+
+    A cheaper and coarser approximation of `gelu`, within 0.021 of it; used by CLIP's released models.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.quick_gelu(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_quick_gelu
+
+    Reference:
+      Hendrycks & Gimpel (2016), section 2, https://arxiv.org/abs/1606.08415
+    """
+    x, narrow = widen(x)
+    return narrow(_quick_gelu(x))
+
+
+def _quick_gelu_derivative(x: Array) -> Array:
+    return _silu_derivative(x, 1.702)
+
+
+declare(
+    quick_gelu,
+    derivative=_quick_gelu_derivative,
+    facts=Facts(
+        image=(-0.1636101896363536, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.099839320128867,
+        lipschitz_derivative=0.851,
+        minimum=(-0.7511542554412889, -0.1636101896363536),
+        family="gated",
+        year=2016,
+        aliases=('gelu_sigmoid',),
+    ),
+    formula=r"x\,\sigma(1.702x)",
+    reference="Hendrycks & Gimpel (2016), section 2, https://arxiv.org/abs/1606.08415",
+)
+
+
+# --- mish
+
+_mish = smooth(
+    lambda x: x * series.tanh(series.softplus(x)), left=(0.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL
+)
+
+
+def mish(x: ArrayLike) -> Array:
+    r"""Mish, :math:`x\tanh(\log(1+e^x))`.
+
+    Smooth, with one dip below zero; 0 on the left, the identity on the right.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.mish(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_mish
+
+    Reference:
+      Misra (2019), https://arxiv.org/abs/1908.08681
+    """
+    x, narrow = widen(x)
+    return narrow(_mish(x))
+
+
+def _mish_derivative(x: Array) -> Array:
+    gate = jnp.tanh(jnp.logaddexp(x, 0.0))
+    return gate + x * jsp.expit(x) * (1 - gate) * (1 + gate)
+
+
+declare(
+    mish,
+    derivative=_mish_derivative,
+    facts=Facts(
+        image=(-0.30884341301725043, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.088498161251728,
+        lipschitz_derivative=0.6442046372369724,
+        minimum=(-1.1924312145154952, -0.30884341301725043),
+        family="gated",
+        year=2019,
+
+    ),
+    formula=r"x\tanh(\log(1+e^x))",
+    reference="Misra (2019), https://arxiv.org/abs/1908.08681",
+)
+
+
+# --- e_swish
+
+_e_swish = smooth(
+    lambda x, beta: beta * x * series.sigmoid(x), left=(0.0, 0.0), right=lambda beta: (beta, 0.0), bound=EXPONENTIAL
+)
+
+
+def e_swish(x: ArrayLike, beta: ArrayLike = 1.75) -> Array:
+    r"""E-swish, :math:`\beta x\,\sigma(x)`.
+
+    Silu stretched by beta; the paper takes beta between 1 and 2.
+
+    Args:
+      x: input of any shape.
+      beta: height of the curve, its slope towards +inf.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.e_swish(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_e_swish
+
+    Reference:
+      Alcaide (2018), https://arxiv.org/abs/1801.07145
+    """
+    x, narrow = widen(x)
+    return narrow(_e_swish(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(h, x), like(e, x), like(i, x), like(g, x), like(h, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like(,, x), like( , x), like(i, x), like(t, x), like(s, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(t, x), like(o, x), like(w, x), like(a, x), like(r, x), like(d, x), like(s, x), like( , x), like(+, x), like(i, x), like(n, x), like(f, x), like(., x), like(
+, x)))
+
+
+def _e_swish_derivative(x: Array, beta: ArrayLike = 1.75) -> Array:
+    return beta * _silu_derivative(x)
+
+
+def _e_swish_facts(beta: float) -> Facts:
+    low = -0.278464542761074
+    return Facts(
+        image=(beta * low, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, beta),
+        lipschitz=1.09983932012289 * beta,
+        lipschitz_derivative=beta / 2,
+        minimum=(-1.27846454276107, beta * low),
+        family="gated",
+        year=2018,
+    )
+
+
+declare(
+    e_swish,
+    derivative=_e_swish_derivative,
+    facts=_e_swish_facts,
+    formula=r"\beta x\,\sigma(x)",
+    reference="Alcaide (2018), https://arxiv.org/abs/1801.07145",
+    cases=({}, {"beta": 1.25}),
 )

@@ -1,0 +1,468 @@
+"""Gated functions with a composite gate: tanh_exp, serf, lisht, logish, smish, phish, aptx."""
+
+from __future__ import annotations
+
+import math
+
+import jax.numpy as jnp
+import jax.scipy.special as jsp
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
+from jaxacts._numerics.constants import LN2, ROOT_HALF
+
+__all__ = ["aptx", "lisht", "logish", "phish", "serf", "smish", "tanh_exp"]
+
+
+# --- tanh_exp
+
+def _tanh_exp_series(x: series.Series) -> series.Series:
+    # from 6 on the gate is 1 in every type, and exp would only overflow
+    linear = series.exceeds(x, 6.0)
+    return series.where(linear, x, x * series.tanh(series.exp(series.where(linear, 0.0, x))))
+
+
+_tanh_exp = smooth(_tanh_exp_series, left=(0.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL)
+
+
+def tanh_exp(x: ArrayLike) -> Array:
+    r"""TanhExp, :math:`x\tanh(e^x)`, also known as TeLU.
+
+    Smooth, with one dip below zero; 0 on the left. On the right it becomes the identity faster than any
+    other gate: the difference is below 1e-300 from x = 6 on.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.tanh_exp(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_tanh_exp
+
+    Reference:
+      Liu & Di (2020), https://arxiv.org/abs/2003.09855; Fernandez & Mali (2024), https://arxiv.org/abs/2412.20269
+    """
+    x, narrow = widen(x)
+    return narrow(_tanh_exp(x))
+
+
+def _tanh_exp_derivative(x: Array) -> Array:
+    e = jnp.exp(jnp.minimum(x, 20.0))
+    gate = jnp.tanh(e)
+    return gate + x * e * (1 - gate) * (1 + gate)
+
+
+declare(
+    tanh_exp,
+    derivative=_tanh_exp_derivative,
+    facts=Facts(
+        image=(-0.35328577784821125, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.061975308717916,
+        lipschitz_derivative=0.9021623417007213,
+        minimum=(-1.078860058464624, -0.35328577784821125),
+        family="gated",
+        year=2020,
+        aliases=('telu',),
+    ),
+    formula=r"x\tanh(e^x)",
+    reference="Liu & Di (2020), https://arxiv.org/abs/2003.09855; Fernandez & Mali (2024), https://arxiv.org/abs/2412.20269",
+)
+
+
+# --- serf
+
+_serf = smooth(
+    lambda x: x * series.erf(series.softplus(x)), left=(0.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL
+)
+
+
+def serf(x: ArrayLike) -> Array:
+    r"""Serf, :math:`x\,\mathrm{erf}(\log(1+e^x))`.
+
+    Smooth, with one dip below zero; 0 on the left, the identity on the right.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.serf(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_serf
+
+    Reference:
+      Nag, Bhattacharyya, Mukherjee & Kundu (2021), https://arxiv.org/abs/2108.09598
+    """
+    x, narrow = widen(x)
+    return narrow(_serf(x))
+
+
+def _serf_derivative(x: Array) -> Array:
+    u = jnp.logaddexp(x, 0.0)
+    return jsp.erf(u) + x * 2 / jnp.sqrt(jnp.pi) * jnp.exp(-(u**2)) * jsp.expit(x)
+
+
+declare(
+    serf,
+    derivative=_serf_derivative,
+    facts=Facts(
+        image=(-0.3484374587596064, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.086125444150997,
+        lipschitz_derivative=0.7119447638104462,
+        minimum=(-1.1930599689281878, -0.3484374587596064),
+        family="gated",
+        year=2021,
+
+    ),
+    formula=r"x\,\mathrm{erf}(\log(1+e^x))",
+    reference="Nag, Bhattacharyya, Mukherjee & Kundu (2021), https://arxiv.org/abs/2108.09598",
+)
+
+
+# --- lisht
+
+_lisht = smooth(lambda x: x * series.tanh(x), left=(-1.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL)
+
+
+def lisht(x: ArrayLike) -> Array:
+    r"""Linearly scaled tanh, :math:`x\tanh x`.
+
+    Even and non-negative: -x on the far left, x on the far right.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.lisht(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_lisht
+
+    Reference:
+      Roy, Manna, Dubey & Chaudhuri (2019), https://arxiv.org/abs/1901.05894
+    """
+    x, narrow = widen(x)
+    return narrow(_lisht(x))
+
+
+def _lisht_derivative(x: Array) -> Array:
+    t = jnp.tanh(x)
+    return t + x * (1 - t) * (1 + t)
+
+
+declare(
+    lisht,
+    derivative=_lisht_derivative,
+    facts=Facts(
+        image=(0.0, inf),
+        limits=(inf, inf),
+        derivative_limits=(-1.0, 1.0),
+        lipschitz=1.1996786402577337,
+        lipschitz_derivative=2.0,
+        minimum=(0.0, 0.0),
+        family="gated",
+        year=2019,
+        parity="even",
+
+    ),
+    formula=r"x\tanh x",
+    reference="Roy, Manna, Dubey & Chaudhuri (2019), https://arxiv.org/abs/1901.05894",
+)
+
+
+# --- logish
+
+_logish = smooth(
+    lambda x, alpha, beta: alpha * x * series.log1p(series.sigmoid(beta * x)),
+    left=lambda alpha, beta: ((1 - jnp.sign(beta)) / 2 * alpha * float(LN2), 0.0),
+    right=lambda alpha, beta: ((1 + jnp.sign(beta)) / 2 * alpha * float(LN2), 0.0),
+)
+
+
+def logish(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
+    r"""Logish, :math:`\alpha x\log(1+\sigma(\beta x))`.
+
+    Smooth, with one dip below zero; 0 on the left, slope alpha log 2 on the right (for beta > 0).
+
+    Args:
+      x: input of any shape.
+      alpha: height of the curve.
+      beta: slope of the gate; positive.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.logish(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_logish
+
+    Reference:
+      Zhu, Zeng, Liu et al., Neurocomputing 458 (2021), https://doi.org/10.1016/j.neucom.2021.06.067
+    """
+    x, narrow = widen(x)
+    return narrow(_logish(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(h, x), like(e, x), like(i, x), like(g, x), like(h, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like(., x), like(
+, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(g, x), like(a, x), like(t, x), like(e, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like(
+, x)))
+
+
+def _logish_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
+    s = jsp.expit(beta * x)
+    return alpha * (jnp.log1p(s) + beta * x * s * jsp.expit(-beta * x) / (1 + s))
+
+
+def _logish_facts(alpha: float, beta: float) -> Facts:
+    # f(x) = alpha / beta g(beta x) with g the default
+    low = -0.25276881678944035 * alpha / beta
+    return Facts(
+        image=(low, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 0.6931471805599453 * alpha),
+        lipschitz=0.7463111804127397 * alpha,
+        lipschitz_derivative=0.344392130352726 * alpha * beta,
+        minimum=(-1.372454137025692 / beta, low),
+        family="gated",
+        year=2021,
+    )
+
+
+declare(
+    logish,
+    derivative=_logish_derivative,
+    facts=_logish_facts,
+    formula=r"\alpha x\log(1+\sigma(\beta x))",
+    reference="Zhu, Zeng, Liu et al., Neurocomputing 458 (2021), https://doi.org/10.1016/j.neucom.2021.06.067",
+    cases=({}, {"alpha": 1.0, "beta": 10.0}, {"alpha": 0.5, "beta": 2.0}),
+)
+
+
+# --- smish
+
+_smish = smooth(
+    lambda x, alpha, beta: alpha * x * series.tanh(series.log1p(series.sigmoid(beta * x))),
+    left=lambda alpha, beta: ((1 - jnp.sign(beta)) / 2 * alpha * 0.6, 0.0),
+    right=lambda alpha, beta: ((1 + jnp.sign(beta)) / 2 * alpha * 0.6, 0.0),
+)
+
+
+def smish(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
+    r"""Smish, :math:`\alpha x\tanh(\log(1+\sigma(\beta x)))`.
+
+    Smooth, with one dip below zero; 0 on the left, slope 3 alpha / 5 on the right (for beta > 0), as
+    tanh(log 2) = 3/5.
+
+    Args:
+      x: input of any shape.
+      alpha: height of the curve.
+      beta: slope of the gate; positive.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.smish(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_smish
+
+    Reference:
+      Wang, Ren & Wang, Electronics 11 (2022) 540, https://doi.org/10.3390/electronics11040540
+    """
+    x, narrow = widen(x)
+    return narrow(_smish(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(h, x), like(e, x), like(i, x), like(g, x), like(h, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like(., x), like(
+, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(g, x), like(a, x), like(t, x), like(e, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like(
+, x)))
+
+
+def _smish_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
+    s = jsp.expit(beta * x)
+    gate = jnp.tanh(jnp.log1p(s))
+    return alpha * (gate + beta * x * (1 - gate) * (1 + gate) * s * jsp.expit(-beta * x) / (1 + s))
+
+
+def _smish_facts(alpha: float, beta: float) -> Facts:
+    # f(x) = alpha / beta g(beta x) with g the default
+    low = -0.24999366366012948 * alpha / beta
+    return Facts(
+        image=(low, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 0.6 * alpha),
+        lipschitz=0.6368842228812263 * alpha,
+        lipschitz_derivative=0.3119666281058706 * alpha * beta,
+        minimum=(-1.394519301924504 / beta, low),
+        family="gated",
+        year=2022,
+    )
+
+
+declare(
+    smish,
+    derivative=_smish_derivative,
+    facts=_smish_facts,
+    formula=r"\alpha x\tanh(\log(1+\sigma(\beta x)))",
+    reference="Wang, Ren & Wang, Electronics 11 (2022) 540, https://doi.org/10.3390/electronics11040540",
+    cases=({}, {"alpha": 0.5, "beta": 2.0}),
+)
+
+
+# --- phish
+
+_phish = smooth(
+    lambda x: x * series.tanh(0.5 * x * series.erfc(-ROOT_HALF * x)), left=(0.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL
+)
+
+
+def phish(x: ArrayLike) -> Array:
+    r"""Phish, :math:`x\tanh(\mathrm{gelu}(x))`.
+
+    Non-negative, touching zero at 0, with a small bump on the left; the identity on the right.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.phish(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_phish
+
+    Reference:
+      Naveen (2022), https://doi.org/10.36227/techrxiv.17283824
+    """
+    x, narrow = widen(x)
+    return narrow(_phish(x))
+
+
+def _phish_derivative(x: Array) -> Array:
+    cdf = jsp.erfc(-x / jnp.sqrt(2.0)) / 2
+    gate = jnp.tanh(x * cdf)
+    slope = cdf + x * jnp.exp(-(x**2) / 2) / jnp.sqrt(2 * jnp.pi)
+    return gate + x * (1 - gate) * (1 + gate) * slope
+
+
+declare(
+    phish,
+    derivative=_phish_derivative,
+    facts=Facts(
+        image=(0.0, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.2983066733058115,
+        lipschitz_derivative=1.6307593337398185,
+        minimum=(0.0, 0.0),
+        family="gated",
+        year=2022,
+
+    ),
+    formula=r"x\tanh(\mathrm{gelu}(x))",
+    reference="Naveen (2022), https://doi.org/10.36227/techrxiv.17283824",
+)
+
+
+# --- aptx
+
+def _aptx_series(x: series.Series, alpha: series.Operand, beta: series.Operand, gamma: series.Operand) -> series.Series:
+    # alpha + tanh u = (alpha - 1) + 2 sigmoid(2 u) keeps the left tail at alpha = 1
+    return gamma * x * ((alpha + -1.0) + 2.0 * series.sigmoid(2.0 * (beta * x)))
+
+
+_aptx = smooth(
+    _aptx_series,
+    left=lambda alpha, beta, gamma: (gamma * (alpha - jnp.sign(beta)), 0.0),
+    right=lambda alpha, beta, gamma: (gamma * (alpha + jnp.sign(beta)), 0.0),
+)
+
+
+def aptx(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: ArrayLike = 0.5) -> Array:
+    r"""APTx, :math:`(\alpha+\tanh(\beta x))\,\gamma x`.
+
+    With the defaults, a steeper silu, :math:`x\,\sigma(2x)`; with beta = gamma = 1/2 it is silu itself.
+    Other values of alpha tilt the left branch.
+
+    Args:
+      x: input of any shape.
+      alpha: offset of the gate; 1 makes the left tail vanish.
+      beta: slope of the gate.
+      gamma: height of the curve.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.aptx(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_aptx
+
+    Reference:
+      Kumar (2022), https://arxiv.org/abs/2209.06119
+    """
+    x, narrow = widen(x)
+    return narrow(_aptx(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(o, x), like(f, x), like(f, x), like(s, x), like(e, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(g, x), like(a, x), like(t, x), like(e, x), like(;, x), like( , x), like(1, x), like( , x), like(m, x), like(a, x), like(k, x), like(e, x), like(s, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(l, x), like(e, x), like(f, x), like(t, x), like( , x), like(t, x), like(a, x), like(i, x), like(l, x), like( , x), like(v, x), like(a, x), like(n, x), like(i, x), like(s, x), like(h, x), like(., x), like(
+, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(g, x), like(a, x), like(t, x), like(e, x), like(., x), like(
+, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(g, x), like(a, x), like(m, x), like(m, x), like(a, x), like(:, x), like( , x), like(h, x), like(e, x), like(i, x), like(g, x), like(h, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like(., x), like(
+, x)))
+
+
+def _aptx_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: ArrayLike = 0.5) -> Array:
+    # 1 + tanh u and 1 - tanh u as sigmoids keep the tails
+    up, down = jsp.expit(2 * beta * x), jsp.expit(-2 * beta * x)
+    return gamma * ((alpha - 1) + 2 * up + 4 * beta * x * up * down)
+
+
+def _aptx_facts(alpha: float, beta: float, gamma: float) -> Facts:
+    if alpha != 1 or beta <= 0 or gamma <= 0:  # no closed form: only what is plain
+        slopes = gamma * (alpha - math.copysign(1, beta)), gamma * (alpha + math.copysign(1, beta))
+        limits = (-slopes[0] * inf if slopes[0] else 0.0, slopes[1] * inf if slopes[1] else 0.0)
+        return Facts(
+            image=(nan, nan), limits=limits, derivative_limits=slopes, lipschitz=nan, lipschitz_derivative=nan,
+            family="gated", year=2022,
+        )
+    low = -0.1392322713805369 * 2 * gamma / beta
+    return Facts(
+        image=(low, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 2 * gamma),
+        lipschitz=1.099839320128867 * 2 * gamma,
+        lipschitz_derivative=2 * gamma * beta,
+        minimum=(-0.639232271380537 / beta, low),
+        family="gated",
+        year=2022,
+    )
+
+
+declare(
+    aptx,
+    derivative=_aptx_derivative,
+    facts=_aptx_facts,
+    formula=r"(\alpha+\tanh(\beta x))\,\gamma x",
+    reference="Kumar (2022), https://arxiv.org/abs/2209.06119",
+    cases=({}, {"alpha": 1.0, "beta": 0.5, "gamma": 0.5}),
+)

@@ -1,0 +1,461 @@
+"""Smooth relatives of the rectifier: softplus, squareplus and others without a gate."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import jax.scipy.special as jsp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._numerics import EXPONENTIAL, LARGEST, like, series, smooth, widen
+from jaxacts._numerics.constants import LN2, ROOT_HALF
+
+__all__ = ["bent_identity", "log_cosh", "sau", "shifted_softplus", "smu", "softplus", "squareplus"]
+
+
+# --- softplus
+
+_softplus = smooth(
+    lambda x, beta: series.softplus(beta * x) / beta,
+    left=lambda beta: ((1 - jnp.sign(beta)) / 2, 0.0),
+    right=lambda beta: ((1 + jnp.sign(beta)) / 2, 0.0),
+)
+
+
+def softplus(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
+    r"""Softplus, :math:`\log(1+e^{\beta x})/\beta`.
+
+    The smooth rectifier, the integral of the sigmoid; exact for every x, without the cut to the identity
+    that some frameworks make at 20.
+
+    Args:
+      x: input of any shape.
+      beta: sharpness; the curve tends to the rectifier as it grows.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.softplus(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_softplus
+
+    Reference:
+      Dugas, Bengio, Bélisle, Nadeau & Garcia, Incorporating Second-Order Functional Knowledge for Better Option Pricing, NIPS 13 (2000)
+    """
+    x, narrow = widen(x)
+    return narrow(_softplus(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(h, x), like(a, x), like(r, x), like(p, x), like(n, x), like(e, x), like(s, x), like(s, x), like(;, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like( , x), like(t, x), like(e, x), like(n, x), like(d, x), like(s, x), like( , x), like(t, x), like(o, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(r, x), like(e, x), like(c, x), like(t, x), like(i, x), like(f, x), like(i, x), like(e, x), like(r, x), like( , x), like(a, x), like(s, x), like( , x), like(i, x), like(t, x), like( , x), like(g, x), like(r, x), like(o, x), like(w, x), like(s, x), like(., x), like(
+, x)))
+
+
+def _softplus_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:
+    return jsp.expit(beta * x)
+
+
+declare(
+    softplus,
+    derivative=_softplus_derivative,
+    facts=lambda beta: Facts(
+        image=(0.0, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.0,
+        lipschitz_derivative=beta / 4,
+        monotone=True,
+        zeros=(),
+        family="smooth rectifier",
+        year=2000,
+        aliases=("smooth_relu",),
+    ),
+    formula=r"\log(1+e^{\beta x})/\beta",
+    reference="Dugas, Bengio, Bélisle, Nadeau & Garcia, Incorporating Second-Order Functional Knowledge for Better Option Pricing, NIPS 13 (2000)",
+    cases=({}, {"beta": 2.0}, {"beta": 0.5}),
+)
+
+
+# --- squareplus
+
+def _squareplus_series(x: series.Series, b: series.Operand) -> series.Series:
+    # |x| sqrt(1 + b / x^2) where x^2 could overflow; b / (2 (root - x)) where the sum would cancel
+    size = series.absolute(x)
+    large = series.exceeds(size, 1.0)
+    inverse = series.reciprocal(series.where(large, size, 1.0))
+    near = series.where(large, 1.0, x)
+    root = series.where(large, size * series.sqrt(1.0 + b * inverse * inverse), series.sqrt(near * near + b))
+    return series.where(series.positive(x), 0.5 * (x + root), (0.5 * b) / (root - x))
+
+
+# no bound but the largest float: on the left the value is normal all the way
+_squareplus = smooth(_squareplus_series, left=(0.0, 0.0), right=(1.0, 0.0), bound=LARGEST)
+
+
+def squareplus(x: ArrayLike, b: ArrayLike = 4.0) -> Array:
+    r"""Squareplus, :math:`(x+\sqrt{x^2+b})/2`.
+
+    A smooth rectifier without transcendental functions: a hyperbola with the asymptotes 0 and x. It
+    decays only like b / (4 |x|) on the left.
+
+    Args:
+      x: input of any shape.
+      b: size of the rounded corner; positive. The curve tends to the rectifier as it goes to 0.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.squareplus(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_squareplus
+
+    Reference:
+      Barron (2021), https://arxiv.org/abs/2112.11687
+    """
+    x, narrow = widen(x)
+    return narrow(_squareplus(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(:, x), like( , x), like(s, x), like(i, x), like(z, x), like(e, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(r, x), like(o, x), like(u, x), like(n, x), like(d, x), like(e, x), like(d, x), like( , x), like(c, x), like(o, x), like(r, x), like(n, x), like(e, x), like(r, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like( , x), like(T, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like( , x), like(t, x), like(e, x), like(n, x), like(d, x), like(s, x), like( , x), like(t, x), like(o, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(r, x), like(e, x), like(c, x), like(t, x), like(i, x), like(f, x), like(i, x), like(e, x), like(r, x), like( , x), like(a, x), like(s, x), like( , x), like(i, x), like(t, x), like( , x), like(g, x), like(o, x), like(e, x), like(s, x), like( , x), like(t, x), like(o, x), like( , x), like(0, x), like(., x), like(
+, x)))
+
+
+def _squareplus_derivative(x: Array, b: ArrayLike = 4.0) -> Array:
+    r = jnp.hypot(x, jnp.sqrt(b))
+    right = (1 + x / r) / 2
+    return jnp.where(x > 0, right, b / (2 * r) / (r + jnp.abs(x)))
+
+
+declare(
+    squareplus,
+    derivative=_squareplus_derivative,
+    facts=lambda b: Facts(
+        image=(0.0, inf),
+        limits=(0.0, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.0,
+        lipschitz_derivative=0.5 / b**0.5,
+        monotone=True,
+        zeros=(),
+        family="smooth rectifier",
+        year=2021,
+    ),
+    formula=r"(x+\sqrt{x^2+b})/2",
+    reference="Barron (2021), https://arxiv.org/abs/2112.11687",
+    cases=({}, {"b": 1.0}),
+)
+
+
+# --- shifted_softplus
+
+_shifted_softplus = smooth(
+    # log1p(expm1(x) / 2) does not cancel at zero
+    lambda x: series.where(
+        series.exceeds(x, 1.0), series.softplus(x) - LN2, series.log1p(0.5 * series.expm1(x))
+    ),
+    left=(0.0, -float(LN2)),
+    right=(1.0, -float(LN2)),
+    bound=EXPONENTIAL,
+)
+
+
+def shifted_softplus(x: ArrayLike) -> Array:
+    r"""Shifted softplus, :math:`\log((1+e^x)/2)`.
+
+    Softplus moved down so that it passes through the origin; used in networks for molecules.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.shifted_softplus(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_shifted_softplus
+
+    Reference:
+      Schütt et al., SchNet (2017), https://arxiv.org/abs/1706.08566
+    """
+    x, narrow = widen(x)
+    return narrow(_shifted_softplus(x))
+
+
+def _shifted_softplus_derivative(x: Array) -> Array:
+    return jsp.expit(x)
+
+
+declare(
+    shifted_softplus,
+    derivative=_shifted_softplus_derivative,
+    facts=Facts(
+        image=(-0.6931471805599453, inf),
+        limits=(-0.6931471805599453, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.0,
+        lipschitz_derivative=0.25,
+        monotone=True,
+        family="smooth rectifier",
+        year=2017,
+        aliases=("ssp",),
+    ),
+    formula=r"\log\left(\tfrac{1+e^x}{2}\right)",
+    reference="Schütt et al., SchNet (2017), https://arxiv.org/abs/1706.08566",
+)
+
+
+# --- log_cosh
+
+_log_cosh = smooth(
+    series.log_cosh, left=(-1.0, -float(LN2)), right=(1.0, -float(LN2)), bound=EXPONENTIAL
+)
+
+
+def log_cosh(x: ArrayLike) -> Array:
+    r"""Logarithm of the hyperbolic cosine, :math:`\log\cosh x`.
+
+    Even: a parabola x²/2 near zero, |x| - log 2 far out; the integral of tanh.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.log_cosh(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_log_cosh
+
+    Reference:
+      Chen, Chen, Liao & Chen, Log Hyperbolic Cosine Loss Improves Variational Auto-Encoder (2019), https://openreview.net/forum?id=rkglvsC9Ym
+    """
+    x, narrow = widen(x)
+    return narrow(_log_cosh(x))
+
+
+def _log_cosh_derivative(x: Array) -> Array:
+    return jnp.tanh(x)
+
+
+declare(
+    log_cosh,
+    derivative=_log_cosh_derivative,
+    facts=Facts(
+        image=(0.0, inf),
+        limits=(inf, inf),
+        derivative_limits=(-1.0, 1.0),
+        lipschitz=1.0,
+        lipschitz_derivative=1.0,
+        parity="even",
+        minimum=(0.0, 0.0),
+        family="smooth rectifier",
+        year=2019,
+        aliases=("logcosh",),
+    ),
+    formula=r"\log\cosh x",
+    reference="Chen, Chen, Liao & Chen, Log Hyperbolic Cosine Loss Improves Variational Auto-Encoder (2019), https://openreview.net/forum?id=rkglvsC9Ym",
+)
+
+
+# --- bent_identity
+
+_bent_identity = smooth(
+    # sqrt(x^2 + 1) - 1 = x^2 / (sqrt(x^2 + 1) + 1) does not cancel at zero
+    lambda x: x + 0.5 * (x * x) / (series.sqrt(x * x + 1.0) + 1.0),
+    left=(0.5, -0.5),
+    right=(1.5, -0.5),
+    # where the second derivative 1 / (2 |x|^3) falls below the smallest normal number
+    bound={np.dtype(np.float32): 2.0**43, np.dtype(np.float64): 2.0**342},
+)
+
+
+def bent_identity(x: ArrayLike) -> Array:
+    r"""Bent identity, :math:`x+(\sqrt{x^2+1}-1)/2`.
+
+    The identity with a bend at zero: slope 1/2 on the far left, 3/2 on the far right, 1 at the origin.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.bent_identity(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_bent_identity
+
+    Reference:
+      Dubey, Singh & Chaudhuri, Neurocomputing 503 (2022), https://arxiv.org/abs/2109.14545
+    """
+    x, narrow = widen(x)
+    return narrow(_bent_identity(x))
+
+
+def _bent_identity_derivative(x: Array) -> Array:
+    return 1 + x / (2 * jnp.hypot(x, 1.0))
+
+
+declare(
+    bent_identity,
+    derivative=_bent_identity_derivative,
+    facts=Facts(
+        image=(-inf, inf),
+        limits=(-inf, inf),
+        derivative_limits=(0.5, 1.5),
+        lipschitz=1.5,
+        lipschitz_derivative=0.5,
+        monotone=True,
+        family="smooth rectifier",
+        year=2022,
+    ),
+    formula=r"x+\frac{\sqrt{x^2+1}-1}{2}",
+    reference="Dubey, Singh & Chaudhuri, Neurocomputing 503 (2022), https://arxiv.org/abs/2109.14545",
+)
+
+
+# --- smu
+
+def _smu_series(x: series.Series, alpha: series.Operand, mu: series.Operand) -> series.Series:
+    rest = 1.0 + (-alpha)
+    return alpha * x + 0.5 * (rest * x) * series.erfc(-(mu * rest * x))
+
+
+_smu = smooth(_smu_series, left=lambda alpha, mu: (alpha, 0.0), right=(1.0, 0.0))
+
+
+def smu(x: ArrayLike, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
+    r"""Smooth maximum unit, :math:`\tfrac12[(1+\alpha)x+(1-\alpha)x\,\mathrm{erf}(\mu(1-\alpha)x)]`.
+
+    A smooth leaky rectifier with slopes alpha and 1; it tends to the leaky rectifier as mu grows. The
+    paper trains mu from 1e6; the default here shows the smooth shape.
+
+    Args:
+      x: input of any shape.
+      alpha: slope on the far left, below 1.
+      mu: sharpness of the corner; positive.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.smu(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_smu
+
+    Reference:
+      Biswas, Kumar, Banerjee & Pandey (2021), https://arxiv.org/abs/2111.04682
+    """
+    x, narrow = widen(x)
+    return narrow(_smu(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(n, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(f, x), like(a, x), like(r, x), like( , x), like(l, x), like(e, x), like(f, x), like(t, x), like(,, x), like( , x), like(b, x), like(e, x), like(l, x), like(o, x), like(w, x), like( , x), like(1, x), like(., x), like(
+, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(m, x), like(u, x), like(:, x), like( , x), like(s, x), like(h, x), like(a, x), like(r, x), like(p, x), like(n, x), like(e, x), like(s, x), like(s, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(o, x), like(r, x), like(n, x), like(e, x), like(r, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like(
+, x)))
+
+
+def _smu_derivative(x: Array, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
+    u = mu * (1 - alpha) * x
+    bell = 2 / jnp.sqrt(jnp.pi) * jnp.exp(-(u**2))
+    return alpha + (1 - alpha) / 2 * (jsp.erfc(-u) + u * bell)
+
+
+def _smu_facts(alpha: float, mu: float) -> Facts:
+    # f(x) = alpha x + sqrt(2) / (2 mu) gelu(sqrt(2) mu (1 - alpha) x), whose extrema scale only for alpha = 0
+    scale = 2**0.5 * mu * (1 - alpha)
+    peak = 1.12890414518516
+    return Facts(
+        image=(-inf, inf) if alpha > 0 else (-0.16997120747990366 / scale, inf),
+        limits=(-inf if alpha > 0 else 0.0, inf),
+        derivative_limits=(alpha, 1.0),
+        lipschitz=alpha + (1 - alpha) * peak,
+        lipschitz_derivative=(1 - alpha) * scale * 0.7978845608028654,
+        monotone=alpha + (1 - alpha) * (1 - peak) >= 0,
+        minimum=(-0.75179152469356446 / scale, -0.16997120747990366 / scale) if alpha == 0 else None,
+        family="smooth rectifier",
+        year=2021,
+    )
+
+
+declare(
+    smu,
+    derivative=_smu_derivative,
+    facts=_smu_facts,
+    formula=r"\tfrac12\left[(1+\alpha)x+(1-\alpha)x\,\mathrm{erf}(\mu(1-\alpha)x)\right]",
+    reference="Biswas, Kumar, Banerjee & Pandey (2021), https://arxiv.org/abs/2111.04682",
+    cases=({}, {"alpha": 0.0, "mu": 2.0}),
+)
+
+
+# --- sau
+
+def _sau_series(x: series.Series, alpha: series.Operand, beta: series.Operand) -> series.Series:
+    # x Phi(b x) + phi(b x) / b is the integral of erfc, which does not cancel in the left tail
+    return alpha * x + (1.0 + (-alpha)) * (ROOT_HALF * series.ierfc(-(ROOT_HALF * (beta * x))) / beta)
+
+
+_sau = smooth(_sau_series, left=lambda alpha, beta: (alpha, 0.0), right=(1.0, 0.0))
+
+
+def sau(x: ArrayLike, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
+    r"""Smooth activation unit, :math:`\alpha x+(1-\alpha)\left[x\,\Phi(\beta x)+\varphi(\beta x)/\beta\right]`.
+
+    The leaky rectifier with slope alpha, convolved with a normal distribution of standard deviation
+    1/beta; convex.
+
+    Args:
+      x: input of any shape.
+      alpha: slope on the far left.
+      beta: sharpness of the corner; positive.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.sau(jnp.array([-1.0, 0.0, 2.0]))
+      EXAMPLE_sau
+
+    Reference:
+      Biswas, Kumar, Banerjee & Pandey (2021), https://arxiv.org/abs/2109.13210
+    """
+    x, narrow = widen(x)
+    return narrow(_sau(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(n, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(f, x), like(a, x), like(r, x), like( , x), like(l, x), like(e, x), like(f, x), like(t, x), like(., x), like(
+, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(h, x), like(a, x), like(r, x), like(p, x), like(n, x), like(e, x), like(s, x), like(s, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(o, x), like(r, x), like(n, x), like(e, x), like(r, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like(
+, x)))
+
+
+def _sau_derivative(x: Array, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
+    return alpha + (1 - alpha) * jsp.erfc(-beta * x / jnp.sqrt(2.0)) / 2
+
+
+declare(
+    sau,
+    derivative=_sau_derivative,
+    facts=lambda alpha, beta: Facts(
+        image=(-inf if alpha > 0 else 0.0, inf),
+        limits=(-inf if alpha > 0 else 0.0, inf),
+        derivative_limits=(alpha, 1.0),
+        lipschitz=1.0,
+        lipschitz_derivative=(1 - alpha) * beta * 0.3989422804014327,
+        monotone=True,
+        # the zero depends on alpha without a closed form
+        zeros=(-1.0356213476468,) if (alpha, beta) == (0.15, 1.0) else () if alpha == 0 else (nan,),
+        family="smooth rectifier",
+        year=2021,
+    ),
+    formula=r"\alpha x+(1-\alpha)\left[x\,\Phi(\beta x)+\varphi(\beta x)/\beta\right]",
+    reference="Biswas, Kumar, Banerjee & Pandey (2021), https://arxiv.org/abs/2109.13210",
+    cases=({}, {"alpha": 0.0, "beta": 2.0}),
+)
