@@ -169,7 +169,7 @@ def gelu_tanh(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.gelu_tanh(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_gelu_tanh
+      Array([-0.15880801,  0.        ,  1.9545977 ], dtype=float32)
 
     Reference:
       Hendrycks & Gimpel (2016), https://arxiv.org/abs/1606.08415
@@ -197,7 +197,7 @@ declare(
         minimum=(-0.7524614220710162, -0.17004075057125406),
         family="gated",
         year=2016,
-        aliases=('gelu_approximate', 'gelu_new'),
+        aliases=("gelu_approximate", "gelu_new"),
     ),
     formula=r"\tfrac{x}{2}\left(1+\tanh\left(\sqrt{2/\pi}\,(x+0.044715\,x^3)\right)\right)",
     reference="Hendrycks & Gimpel (2016), https://arxiv.org/abs/1606.08415",
@@ -227,7 +227,7 @@ def quick_gelu(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.quick_gelu(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_quick_gelu
+      Array([-0.15420423,  0.        ,  1.9356586 ], dtype=float32)
 
     Reference:
       Hendrycks & Gimpel (2016), section 2, https://arxiv.org/abs/1606.08415
@@ -252,7 +252,7 @@ declare(
         minimum=(-0.7511542554412889, -0.1636101896363536),
         family="gated",
         year=2016,
-        aliases=('gelu_sigmoid',),
+        aliases=("gelu_sigmoid",),
     ),
     formula=r"x\,\sigma(1.702x)",
     reference="Hendrycks & Gimpel (2016), section 2, https://arxiv.org/abs/1606.08415",
@@ -282,7 +282,7 @@ def mish(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.mish(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_mish
+      Array([-0.30340147,  0.        ,  1.943959  ], dtype=float32)
 
     Reference:
       Misra (2019), https://arxiv.org/abs/1908.08681
@@ -308,7 +308,6 @@ declare(
         minimum=(-1.1924312145154952, -0.30884341301725043),
         family="gated",
         year=2019,
-
     ),
     formula=r"x\tanh(\log(1+e^x))",
     reference="Misra (2019), https://arxiv.org/abs/1908.08681",
@@ -318,7 +317,10 @@ declare(
 # --- e_swish
 
 _e_swish = smooth(
-    lambda x, beta: beta * x * series.sigmoid(x), left=(0.0, 0.0), right=lambda beta: (beta, 0.0), bound=EXPONENTIAL
+    lambda x, beta: beta * x * series.sigmoid(x),
+    left=(0.0, 0.0),
+    right=lambda beta: (beta, 0.0),
+    bound=EXPONENTIAL,
 )
 
 
@@ -339,14 +341,13 @@ def e_swish(x: ArrayLike, beta: ArrayLike = 1.75) -> Array:
 
     Example:
       >>> jaxacts.e_swish(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_e_swish
+      Array([-0.47064748,  0.        ,  3.0827897 ], dtype=float32)
 
     Reference:
       Alcaide (2018), https://arxiv.org/abs/1801.07145
     """
     x, narrow = widen(x)
-    return narrow(_e_swish(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(h, x), like(e, x), like(i, x), like(g, x), like(h, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like(,, x), like( , x), like(i, x), like(t, x), like(s, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(t, x), like(o, x), like(w, x), like(a, x), like(r, x), like(d, x), like(s, x), like( , x), like(+, x), like(i, x), like(n, x), like(f, x), like(., x), like(
-, x)))
+    return narrow(_e_swish(x, like(beta, x)))
 
 
 def _e_swish_derivative(x: Array, beta: ArrayLike = 1.75) -> Array:

@@ -18,6 +18,7 @@ __all__ = ["aptx", "lisht", "logish", "phish", "serf", "smish", "tanh_exp"]
 
 # --- tanh_exp
 
+
 def _tanh_exp_series(x: series.Series) -> series.Series:
     # from 6 on the gate is 1 in every type, and exp would only overflow
     linear = series.exceeds(x, 6.0)
@@ -44,7 +45,7 @@ def tanh_exp(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.tanh_exp(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_tanh_exp
+      Array([-0.35213548,  0.        ,  1.9999985 ], dtype=float32)
 
     Reference:
       Liu & Di (2020), https://arxiv.org/abs/2003.09855; Fernandez & Mali (2024), https://arxiv.org/abs/2412.20269
@@ -71,7 +72,7 @@ declare(
         minimum=(-1.078860058464624, -0.35328577784821125),
         family="gated",
         year=2020,
-        aliases=('telu',),
+        aliases=("telu",),
     ),
     formula=r"x\tanh(e^x)",
     reference="Liu & Di (2020), https://arxiv.org/abs/2003.09855; Fernandez & Mali (2024), https://arxiv.org/abs/2412.20269",
@@ -101,7 +102,7 @@ def serf(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.serf(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_serf
+      Array([-0.34224796,  0.        ,  1.9947393 ], dtype=float32)
 
     Reference:
       Nag, Bhattacharyya, Mukherjee & Kundu (2021), https://arxiv.org/abs/2108.09598
@@ -127,7 +128,6 @@ declare(
         minimum=(-1.1930599689281878, -0.3484374587596064),
         family="gated",
         year=2021,
-
     ),
     formula=r"x\,\mathrm{erf}(\log(1+e^x))",
     reference="Nag, Bhattacharyya, Mukherjee & Kundu (2021), https://arxiv.org/abs/2108.09598",
@@ -155,7 +155,7 @@ def lisht(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.lisht(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_lisht
+      Array([0.7615942, 0.       , 1.9280552], dtype=float32)
 
     Reference:
       Roy, Manna, Dubey & Chaudhuri (2019), https://arxiv.org/abs/1901.05894
@@ -182,7 +182,6 @@ declare(
         family="gated",
         year=2019,
         parity="even",
-
     ),
     formula=r"x\tanh x",
     reference="Roy, Manna, Dubey & Chaudhuri (2019), https://arxiv.org/abs/1901.05894",
@@ -216,15 +215,13 @@ def logish(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array
 
     Example:
       >>> jaxacts.logish(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_logish
+      Array([-0.23818302,  0.        ,  1.2633914 ], dtype=float32)
 
     Reference:
       Zhu, Zeng, Liu et al., Neurocomputing 458 (2021), https://doi.org/10.1016/j.neucom.2021.06.067
     """
     x, narrow = widen(x)
-    return narrow(_logish(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(h, x), like(e, x), like(i, x), like(g, x), like(h, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like(., x), like(
-, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(g, x), like(a, x), like(t, x), like(e, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like(
-, x)))
+    return narrow(_logish(x, like(alpha, x), like(beta, x)))
 
 
 def _logish_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
@@ -285,15 +282,13 @@ def smish(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
 
     Example:
       >>> jaxacts.smish(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_smish
+      Array([-0.2337788,  0.       ,  1.1184374], dtype=float32)
 
     Reference:
       Wang, Ren & Wang, Electronics 11 (2022) 540, https://doi.org/10.3390/electronics11040540
     """
     x, narrow = widen(x)
-    return narrow(_smish(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(h, x), like(e, x), like(i, x), like(g, x), like(h, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like(., x), like(
-, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(g, x), like(a, x), like(t, x), like(e, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like(
-, x)))
+    return narrow(_smish(x, like(alpha, x), like(beta, x)))
 
 
 def _smish_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
@@ -330,7 +325,10 @@ declare(
 # --- phish
 
 _phish = smooth(
-    lambda x: x * series.tanh(0.5 * x * series.erfc(-ROOT_HALF * x)), left=(0.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL
+    lambda x: x * series.tanh(0.5 * x * series.erfc(-ROOT_HALF * x)),
+    left=(0.0, 0.0),
+    right=(1.0, 0.0),
+    bound=EXPONENTIAL,
 )
 
 
@@ -350,7 +348,7 @@ def phish(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.phish(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_phish
+      Array([0.15733732, 0.        , 1.9213358 ], dtype=float32)
 
     Reference:
       Naveen (2022), https://doi.org/10.36227/techrxiv.17283824
@@ -378,7 +376,6 @@ declare(
         minimum=(0.0, 0.0),
         family="gated",
         year=2022,
-
     ),
     formula=r"x\tanh(\mathrm{gelu}(x))",
     reference="Naveen (2022), https://doi.org/10.36227/techrxiv.17283824",
@@ -387,7 +384,10 @@ declare(
 
 # --- aptx
 
-def _aptx_series(x: series.Series, alpha: series.Operand, beta: series.Operand, gamma: series.Operand) -> series.Series:
+
+def _aptx_series(
+    x: series.Series, alpha: series.Operand, beta: series.Operand, gamma: series.Operand
+) -> series.Series:
     # alpha + tanh u = (alpha - 1) + 2 sigmoid(2 u) keeps the left tail at alpha = 1
     return gamma * x * ((alpha + -1.0) + 2.0 * series.sigmoid(2.0 * (beta * x)))
 
@@ -419,19 +419,18 @@ def aptx(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: Arr
 
     Example:
       >>> jaxacts.aptx(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_aptx
+      Array([-0.11920292,  0.        ,  1.9640275 ], dtype=float32)
 
     Reference:
       Kumar (2022), https://arxiv.org/abs/2209.06119
     """
     x, narrow = widen(x)
-    return narrow(_aptx(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(o, x), like(f, x), like(f, x), like(s, x), like(e, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(g, x), like(a, x), like(t, x), like(e, x), like(;, x), like( , x), like(1, x), like( , x), like(m, x), like(a, x), like(k, x), like(e, x), like(s, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(l, x), like(e, x), like(f, x), like(t, x), like( , x), like(t, x), like(a, x), like(i, x), like(l, x), like( , x), like(v, x), like(a, x), like(n, x), like(i, x), like(s, x), like(h, x), like(., x), like(
-, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(g, x), like(a, x), like(t, x), like(e, x), like(., x), like(
-, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(g, x), like(a, x), like(m, x), like(m, x), like(a, x), like(:, x), like( , x), like(h, x), like(e, x), like(i, x), like(g, x), like(h, x), like(t, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like(., x), like(
-, x)))
+    return narrow(_aptx(x, like(alpha, x), like(beta, x), like(gamma, x)))
 
 
-def _aptx_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: ArrayLike = 0.5) -> Array:
+def _aptx_derivative(
+    x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: ArrayLike = 0.5
+) -> Array:
     # 1 + tanh u and 1 - tanh u as sigmoids keep the tails
     up, down = jsp.expit(2 * beta * x), jsp.expit(-2 * beta * x)
     return gamma * ((alpha - 1) + 2 * up + 4 * beta * x * up * down)
@@ -442,8 +441,13 @@ def _aptx_facts(alpha: float, beta: float, gamma: float) -> Facts:
         slopes = gamma * (alpha - math.copysign(1, beta)), gamma * (alpha + math.copysign(1, beta))
         limits = (-slopes[0] * inf if slopes[0] else 0.0, slopes[1] * inf if slopes[1] else 0.0)
         return Facts(
-            image=(nan, nan), limits=limits, derivative_limits=slopes, lipschitz=nan, lipschitz_derivative=nan,
-            family="gated", year=2022,
+            image=(nan, nan),
+            limits=limits,
+            derivative_limits=slopes,
+            lipschitz=nan,
+            lipschitz_derivative=nan,
+            family="gated",
+            year=2022,
         )
     low = -0.1392322713805369 * 2 * gamma / beta
     return Facts(

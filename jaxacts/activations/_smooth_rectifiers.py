@@ -42,14 +42,13 @@ def softplus(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
 
     Example:
       >>> jaxacts.softplus(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_softplus
+      Array([0.3132617, 0.6931472, 2.126928 ], dtype=float32)
 
     Reference:
       Dugas, Bengio, Bélisle, Nadeau & Garcia, Incorporating Second-Order Functional Knowledge for Better Option Pricing, NIPS 13 (2000)
     """
     x, narrow = widen(x)
-    return narrow(_softplus(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(h, x), like(a, x), like(r, x), like(p, x), like(n, x), like(e, x), like(s, x), like(s, x), like(;, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like( , x), like(t, x), like(e, x), like(n, x), like(d, x), like(s, x), like( , x), like(t, x), like(o, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(r, x), like(e, x), like(c, x), like(t, x), like(i, x), like(f, x), like(i, x), like(e, x), like(r, x), like( , x), like(a, x), like(s, x), like( , x), like(i, x), like(t, x), like( , x), like(g, x), like(r, x), like(o, x), like(w, x), like(s, x), like(., x), like(
-, x)))
+    return narrow(_softplus(x, like(beta, x)))
 
 
 def _softplus_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:
@@ -78,6 +77,7 @@ declare(
 
 
 # --- squareplus
+
 
 def _squareplus_series(x: series.Series, b: series.Operand) -> series.Series:
     # |x| sqrt(1 + b / x^2) where x^2 could overflow; b / (2 (root - x)) where the sum would cancel
@@ -111,14 +111,13 @@ def squareplus(x: ArrayLike, b: ArrayLike = 4.0) -> Array:
 
     Example:
       >>> jaxacts.squareplus(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_squareplus
+      Array([0.618034 , 1.       , 2.4142137], dtype=float32)
 
     Reference:
       Barron (2021), https://arxiv.org/abs/2112.11687
     """
     x, narrow = widen(x)
-    return narrow(_squareplus(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(:, x), like( , x), like(s, x), like(i, x), like(z, x), like(e, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(r, x), like(o, x), like(u, x), like(n, x), like(d, x), like(e, x), like(d, x), like( , x), like(c, x), like(o, x), like(r, x), like(n, x), like(e, x), like(r, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like( , x), like(T, x), like(h, x), like(e, x), like( , x), like(c, x), like(u, x), like(r, x), like(v, x), like(e, x), like( , x), like(t, x), like(e, x), like(n, x), like(d, x), like(s, x), like( , x), like(t, x), like(o, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(r, x), like(e, x), like(c, x), like(t, x), like(i, x), like(f, x), like(i, x), like(e, x), like(r, x), like( , x), like(a, x), like(s, x), like( , x), like(i, x), like(t, x), like( , x), like(g, x), like(o, x), like(e, x), like(s, x), like( , x), like(t, x), like(o, x), like( , x), like(0, x), like(., x), like(
-, x)))
+    return narrow(_squareplus(x, like(b, x)))
 
 
 def _squareplus_derivative(x: Array, b: ArrayLike = 4.0) -> Array:
@@ -176,7 +175,7 @@ def shifted_softplus(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.shifted_softplus(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_shifted_softplus
+      Array([-0.3798855,  0.       ,  1.4337808], dtype=float32)
 
     Reference:
       Schütt et al., SchNet (2017), https://arxiv.org/abs/1706.08566
@@ -210,9 +209,7 @@ declare(
 
 # --- log_cosh
 
-_log_cosh = smooth(
-    series.log_cosh, left=(-1.0, -float(LN2)), right=(1.0, -float(LN2)), bound=EXPONENTIAL
-)
+_log_cosh = smooth(series.log_cosh, left=(-1.0, -float(LN2)), right=(1.0, -float(LN2)), bound=EXPONENTIAL)
 
 
 def log_cosh(x: ArrayLike) -> Array:
@@ -231,7 +228,7 @@ def log_cosh(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.log_cosh(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_log_cosh
+      Array([0.43378082, 0.        , 1.3250028 ], dtype=float32)
 
     Reference:
       Chen, Chen, Liao & Chen, Log Hyperbolic Cosine Loss Improves Variational Auto-Encoder (2019), https://openreview.net/forum?id=rkglvsC9Ym
@@ -292,7 +289,7 @@ def bent_identity(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.bent_identity(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_bent_identity
+      Array([-0.79289323,  0.        ,  2.618034  ], dtype=float32)
 
     Reference:
       Dubey, Singh & Chaudhuri, Neurocomputing 503 (2022), https://arxiv.org/abs/2109.14545
@@ -325,6 +322,7 @@ declare(
 
 # --- smu
 
+
 def _smu_series(x: series.Series, alpha: series.Operand, mu: series.Operand) -> series.Series:
     rest = 1.0 + (-alpha)
     return alpha * x + 0.5 * (rest * x) * series.erfc(-(mu * rest * x))
@@ -352,15 +350,13 @@ def smu(x: ArrayLike, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
 
     Example:
       >>> jaxacts.smu(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_smu
+      Array([-0.35831663,  0.        ,  1.9745789 ], dtype=float32)
 
     Reference:
       Biswas, Kumar, Banerjee & Pandey (2021), https://arxiv.org/abs/2111.04682
     """
     x, narrow = widen(x)
-    return narrow(_smu(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(n, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(f, x), like(a, x), like(r, x), like( , x), like(l, x), like(e, x), like(f, x), like(t, x), like(,, x), like( , x), like(b, x), like(e, x), like(l, x), like(o, x), like(w, x), like( , x), like(1, x), like(., x), like(
-, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(m, x), like(u, x), like(:, x), like( , x), like(s, x), like(h, x), like(a, x), like(r, x), like(p, x), like(n, x), like(e, x), like(s, x), like(s, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(o, x), like(r, x), like(n, x), like(e, x), like(r, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like(
-, x)))
+    return narrow(_smu(x, like(alpha, x), like(mu, x)))
 
 
 def _smu_derivative(x: Array, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
@@ -398,6 +394,7 @@ declare(
 
 # --- sau
 
+
 def _sau_series(x: series.Series, alpha: series.Operand, beta: series.Operand) -> series.Series:
     # x Phi(b x) + phi(b x) / b is the integral of erfc, which does not cancel in the left tail
     return alpha * x + (1.0 + (-alpha)) * (ROOT_HALF * series.ierfc(-(ROOT_HALF * (beta * x))) / beta)
@@ -425,15 +422,13 @@ def sau(x: ArrayLike, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
 
     Example:
       >>> jaxacts.sau(jnp.array([-1.0, 0.0, 2.0]))
-      EXAMPLE_sau
+      Array([-0.07918185,  0.33910093,  2.0072172 ], dtype=float32)
 
     Reference:
       Biswas, Kumar, Banerjee & Pandey (2021), https://arxiv.org/abs/2109.13210
     """
     x, narrow = widen(x)
-    return narrow(_sau(x, like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(a, x), like(l, x), like(p, x), like(h, x), like(a, x), like(:, x), like( , x), like(s, x), like(l, x), like(o, x), like(p, x), like(e, x), like( , x), like(o, x), like(n, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(f, x), like(a, x), like(r, x), like( , x), like(l, x), like(e, x), like(f, x), like(t, x), like(., x), like(
-, x), like( , x), like( , x), like( , x), like( , x), like( , x), like( , x), like(b, x), like(e, x), like(t, x), like(a, x), like(:, x), like( , x), like(s, x), like(h, x), like(a, x), like(r, x), like(p, x), like(n, x), like(e, x), like(s, x), like(s, x), like( , x), like(o, x), like(f, x), like( , x), like(t, x), like(h, x), like(e, x), like( , x), like(c, x), like(o, x), like(r, x), like(n, x), like(e, x), like(r, x), like(;, x), like( , x), like(p, x), like(o, x), like(s, x), like(i, x), like(t, x), like(i, x), like(v, x), like(e, x), like(., x), like(
-, x)))
+    return narrow(_sau(x, like(alpha, x), like(beta, x)))
 
 
 def _sau_derivative(x: Array, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
