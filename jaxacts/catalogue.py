@@ -16,14 +16,15 @@ from jaxacts._declare import Record, records
 SCHEMA = 1
 
 _SYMBOLS = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "lambda": "λ", "mu": "μ",
-    "sigma": "σ", "tau": "τ", "theta": "θ", "phi": "φ", "varphi": "φ", "Phi": "Φ", "pi": "π", "rho": "ρ", "zeta": "ζ",
-    "omega": "ω", "eta": "η", "kappa": "κ", "nu": "ν", "xi": "ξ", "psi": "ψ", "Gamma": "Γ",
-    "infty": "∞", "cdot": "·", "times": "×", "odot": "⊙", "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠",
-    "pm": "±", "mp": "∓", "to": "→", "in": "∈", "sim": "~", "approx": "≈", "ldots": "…", "dots": "…", "cdots": "⋯",
-    "sum": "Σ", "prod": "Π", "int": "∫", "lfloor": "⌊", "rfloor": "⌋", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|",
-    "lVert": "‖", "rVert": "‖", "Vert": "‖", "langle": "⟨", "rangle": "⟩", "circ": "∘", "quad": "  ", "qquad": "  ", "wedge": "∧",
-    ",": "", ";": " ", "!": "", ":": " ", " ": " ", "{": "{", "}": "}", "|": "‖", "\\": "; ",
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "varepsilon": "ε", "lambda": "λ",
+    "mu": "μ", "sigma": "σ", "tau": "τ", "theta": "θ", "phi": "φ", "varphi": "φ", "Phi": "Φ", "pi": "π",
+    "rho": "ρ", "zeta": "ζ", "omega": "ω", "eta": "η", "kappa": "κ", "nu": "ν", "xi": "ξ", "psi": "ψ",
+    "Gamma": "Γ", "infty": "∞", "cdot": "·", "times": "×", "odot": "⊙", "le": "≤", "leq": "≤", "ge": "≥",
+    "geq": "≥", "ne": "≠", "neq": "≠", "pm": "±", "mp": "∓", "to": "→", "in": "∈", "sim": "~",
+    "approx": "≈", "ldots": "…", "dots": "…", "cdots": "⋯", "sum": "Σ", "prod": "Π", "int": "∫",
+    "lfloor": "⌊", "rfloor": "⌋", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|", "lVert": "‖",
+    "rVert": "‖", "Vert": "‖", "langle": "⟨", "rangle": "⟩", "circ": "∘", "quad": "  ", "qquad": "  ",
+    "wedge": "∧", ",": "", ";": " ", "!": "", ":": " ", " ": " ", "{": "{", "}": "}", "|": "‖", "\\": "; ",
 }  # fmt: skip
 _SUPERSCRIPTS = str.maketrans("0123456789+-n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ")
 
@@ -103,7 +104,7 @@ def document(names: Iterable[str] | None = None) -> dict[str, Any]:
 
 
 def markdown(names: Iterable[str] | None = None) -> str:
-    """The catalogue as a Markdown table, as the README shows it.
+    r"""The catalogue as a Markdown table, as the README shows it.
 
     Args:
       names: names of activations; None for all.
@@ -113,7 +114,7 @@ def markdown(names: Iterable[str] | None = None) -> str:
 
     Example:
       >>> print(markdown(["relu"]).splitlines()[0])
-      | name | formula | image | sup \\|f'\\| | smoothness | properties | reference |
+      | name | formula | image | sup \|f'\| | smoothness | properties | reference |
 
     Reference:
       GitHub Flavored Markdown Spec, section 4.10, Tables
@@ -208,7 +209,7 @@ def properties(row: dict[str, Any]) -> list[str]:
 
 
 def plain(latex: str) -> str:
-    """A formula in LaTeX as one line of text for a terminal.
+    r"""A formula in LaTeX as one line of text for a terminal.
 
     Args:
       latex: the formula, without dollar signs.
@@ -217,7 +218,7 @@ def plain(latex: str) -> str:
       Unicode text; commands it does not know keep their name.
 
     Example:
-      >>> plain(r"\\frac{x}{1+e^{-\\beta x}}"), plain(r"x\\,\\Phi(x)")
+      >>> plain(r"\frac{x}{1+e^{-\beta x}}"), plain(r"x\,\Phi(x)")
       ('x/(1+e^(-β x))', 'x Φ(x)')
 
     Reference:
@@ -242,7 +243,7 @@ def _cases(body: str) -> str:
 
 
 def _innermost(text: str) -> str | None:
-    """One step of rewriting: the first command or script whose arguments hold no further braces; None when done."""
+    """One step of rewriting: the first command or script without inner braces; None when done."""
     plain_group = r"\{([^{}]*)\}"
     if match := re.search(rf"\\[dt]?frac\s*{plain_group}\s*{plain_group}", text):
         new = f"{_grouped(match[1])}/{_grouped(match[2])}"

@@ -1,9 +1,9 @@
 """The command line: `jaxacts compare | list | show | check | theory | advise | report | export | ...`.
 
-Each subcommand is a module that is imported only when it is used, so that `jaxacts --help` is quick and a missing
-extra stops only the commands that need it. Exit codes: 0 finished; 1 failure; 2 wrong usage; 3 something is missing
-on this machine (an extra, a device); 4 finished, but a run at its chosen learning rate diverged; 130 stopped by
-Ctrl-C after saving.
+Each subcommand is a module that is imported only when it is used, so that `jaxacts --help` is quick and a
+missing extra stops only the commands that need it. Exit codes: 0 finished; 1 failure; 2 wrong usage;
+3 something is missing on this machine (an extra, a device); 4 finished, but a run at its chosen learning rate
+diverged; 130 stopped by Ctrl-C after saving.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(argv)
     except SystemExit as stop:  # how argument parsers leave
         return stop.code if isinstance(stop.code, int) else (0 if stop.code is None else 2)
-    except KeyboardInterrupt:
-        return _fail("stopped", 130, argv)
+    except KeyboardInterrupt as stop:  # the lab's own says what was saved
+        return _fail(str(stop) or "stopped", 130, argv)
     except BrokenPipeError:  # `jaxacts list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -140,8 +140,10 @@ def _fail(message: str, code: int, argv: list[str]) -> int:
         message = (
             f"{type(error).__name__}: {message}"  # a defect of ours: its type is half of what there is to say
         )
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        message = f"the package {error.name!r} is missing: pip install 'jaxacts[lab]'"
+    if type(error) is ModuleNotFoundError and error.name:
+        ours = error.name.startswith("jaxacts.")
+        missing = f"the package {error.name!r} is missing: pip install 'jaxacts[lab]'"
+        message = f"this version has no command {argv[0]!r}" if ours else missing
     message = " ".join(message.split()) if code != 1 else message
     print(f"jaxacts: {message}", file=sys.stderr)
     if "--json" in argv and code != 130:

@@ -8,7 +8,6 @@ given a path.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -88,10 +87,12 @@ def sample(f: Callable, low: float = -5.0, high: float = 5.0, points: int = 401)
     """
     x = np.linspace(low, high, points)
     grid = jnp.asarray(x, jnp.result_type(float))
-    y = np.asarray(f(grid), float)
-    if y.shape != x.shape:
-        raise ValueError(f"f must be elementwise: it mapped shape {x.shape} to {y.shape}")
-    slope = np.array(jax.grad(lambda v: jnp.sum(f(v)))(grid), float)
+    shape = jax.eval_shape(f, grid).shape
+    if shape != x.shape:
+        raise ValueError(f"f must be elementwise: it mapped shape {x.shape} to {shape}")
+    # one compiled program: op by op, every primitive would be compiled on its own
+    y, slope = jax.jit(lambda v: (f(v), jax.grad(lambda u: jnp.sum(f(u)))(v)))(grid)
+    y, slope = np.asarray(y, float), np.array(slope, float)
     known = facts(f)
     for point, _ in known.kinks if known else ():
         slope[np.abs(x - point) < 1e-6 * (high - low)] = math.nan  # a point on the kink itself
@@ -124,19 +125,22 @@ def activations(
     Reference:
       Tufte, Envisioning Information (1990), on small multiples
     """
-    if not isinstance(functions, Mapping):
-        functions = {label(f): f for f in functions}
-    columns = min(len(functions), 3 if len(functions) <= 9 else 5)
-    rows = math.ceil(len(functions) / columns)
+    named = functions if isinstance(functions, Mapping) else {label(f): f for f in functions}
+    chosen = {name: get(f) for name, f in named.items()}
+    columns = min(len(chosen), 3 if len(chosen) <= 9 else 5)
+    rows = math.ceil(len(chosen) / columns)
     # a wide sheet: with room left for the legend and one line of labels
     figure = _figure(3.1 * columns, 2.35 * rows + 0.7)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes in grid.flat[len(functions) :]:
+    for axes in grid.flat[len(chosen) :]:
         axes.set_visible(False)
-    for axes, (name, f) in zip(grid.flat, functions.items(), strict=False):
-        _panel(axes, name, get(f), low, high)
+    pieces = {name: _pieces(f, low, high) for name, f in chosen.items()}
+    sampled = _sampled(chosen, pieces)
+    for axes, (name, f) in zip(grid.flat, chosen.items(), strict=False):
+        _panel(axes, name, f, pieces[name], sampled[name])
+        axes.set_xlim(low, high)
     for column in range(columns):
-        axes = grid[(len(functions) - 1 - column) // columns, column]
+        axes = grid[(len(chosen) - 1 - column) // columns, column]
         axes.set_xlabel("z (pre-activation)")
         axes.tick_params(labelbottom=True)
     extent = np.concatenate([line.get_ydata() for axes in figure.axes for line in axes.lines[:2]])
@@ -149,17 +153,40 @@ def activations(
     return _save(figure, path)
 
 
-def _panel(axes: Any, name: str, f: Callable, low: float, high: float) -> None:
-    breaks = [point for point, _ in known.kinks] if (known := facts(f)) else []
-    ends = [low, *(p for p in breaks if low < p < high), high]
-    for k, (left, right) in enumerate(itertools.pairwise(ends)):  # no line drawn across a jump
-        gap = 1e-4 * (high - low)
-        inside = (left + gap * (k > 0), right - gap * (k + 2 < len(ends)))
-        x, y, slope = sample(f, *inside, points=300)
+def _pieces(f: Callable, low: float, high: float) -> np.ndarray:
+    """Abscissae between the kinks, one row a piece: no line may cross a jump of the derivative."""
+    known = facts(f)
+    breaks = [point for point, _ in known.kinks if low < point < high] if known else []
+    ends = np.array([low, *breaks, high])
+    gap = 1e-4 * (high - low)
+    left, right = ends[:-1].copy(), ends[1:].copy()
+    left[1:] += gap
+    right[:-1] -= gap
+    return np.linspace(left, right, 300, axis=1)
+
+
+def _sampled(chosen: Mapping[str, Callable], pieces: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Values and slopes of all functions on their pieces, by one compiled program, which is quick."""
+
+    def everything(grids: dict[str, jax.Array]) -> dict[str, Any]:
+        return {
+            name: (chosen[name](x), jax.grad(lambda v, f=chosen[name]: jnp.sum(f(v)))(x))
+            for name, x in grids.items()
+        }
+
+    grids = {name: jnp.asarray(x, jnp.result_type(float)) for name, x in pieces.items()}
+    return jax.tree.map(lambda values: np.asarray(values, float), jax.jit(everything)(grids))
+
+
+def _panel(
+    axes: Any, name: str, f: Callable, pieces: np.ndarray, sampled: tuple[np.ndarray, np.ndarray]
+) -> None:
+    for x, y, slope in zip(pieces, *sampled, strict=True):
         axes.plot(x, y, color=COLOURS[0], lw=2.0, label="f(z)")
         axes.plot(x, slope, color=COLOURS[1], lw=1.6, ls=(0, (4, 1.5)), label="f'(z), by jax.grad")
+    known = facts(f)
     for point, value in known.kinks if known else ():
-        if low < point < high:
+        if pieces.min() < point < pieces.max():
             axes.plot(
                 [point],
                 [value],
@@ -172,7 +199,6 @@ def _panel(axes: Any, name: str, f: Callable, low: float, high: float) -> None:
     axes.axhline(0, color="0.8", lw=0.8, zorder=0)
     axes.axvline(0, color="0.8", lw=0.8, zorder=0)
     axes.set_title(name, fontsize=10, fontweight="bold")
-    axes.set_xlim(low, high)
 
 
 def convergence(
@@ -219,16 +245,11 @@ def convergence(
     grid[0].set(xlabel="optimiser step", ylabel=label)
     values = np.concatenate([band[0] for band in scores.values()])
     values = values[np.isfinite(values)]
-    if values.size and values.min() >= 0.0 and values.max() <= 1.0:
-        grid[0].set_ylim(0.0, 1.0)
-    elif values.size:  # an R^2 may start far below zero
-        grid[0].set_ylim(max(values.min(), -1.0) - 0.05, 1.05)
+    if values.size:  # room for the curves; an R^2 may start far below zero and would flatten the rest
+        room = 0.06 * max(0.05, float(np.ptp(np.maximum(values, -1.0))))
+        grid[0].set_ylim(max(values.min(), -1.0) - room, min(values.max() + 2 * room, 1.0 + room))
     if target is not None:
-        grid[0].axhline(target, color="0.35", lw=1.0, ls=":")
-        grid[0].annotate(
-            f"target {target:.3g}", (steps[-1], target), (0, 3), textcoords="offset points",
-            ha="right", fontsize=8, color="0.35",
-        )  # fmt: skip
+        grid[0].axhline(target, color="0.35", lw=1.2, ls=":", label=f"target {target:.3g}")
     if losses is not None:
         _lines(grid[1], steps, losses, order, look)
         grid[1].set(xlabel="optimiser step", ylabel=loss_label, yscale="log")
@@ -380,7 +401,7 @@ def _lines(axes: Any, steps: np.ndarray, bands: Mapping[str, Band], order: list[
         start = (i * every // max(1, len(order))) if len(steps) > len(order) else 0
         axes.plot(steps, mean, ms=4.5, markevery=(start, every), label=name, **line)
         axes.fill_between(steps, low, high, color=line["color"], alpha=0.13, lw=0)
-    axes.set_xlim(steps[0], steps[-1])
+    axes.set_xlim(0, steps[-1])
 
 
 def _line(style: Style) -> dict[str, Any]:

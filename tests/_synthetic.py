@@ -48,12 +48,26 @@ def results(
         "preactivation_std": 4 * health,
     }
     manifest = {
-        "schema": 1, "hash": "0123456789", "created": "2026-01-02T03:04:05Z", "metric": metric, "config": {}, "runs": runs,
+        "schema": 1,
+        "hash": "0123456789",
+        "created": "2026-01-02T03:04:05Z",
+        "metric": metric,
+        "config": {},
+        "runs": runs,
         "task": "classification" if metric == "accuracy" else "regression",
-        "versions": {"jax": "0.10.2", "numpy": "2.4"}, "device": "1 × cpu", "git": None, "argv": ["jaxacts", "compare"],
-        "dataset": {"name": "made up", "classes": 10, "sizes": {"train": 800, "validation": 100, "test": 100}},
-        "activations": {a: {"source": a} for a in activations}, "notes": ["These runs are made up."], "timing": {},
-    }  # fmt: skip
+        "versions": {"jax": "0.10.2", "numpy": "2.4"},
+        "device": "1 × cpu",
+        "git": None,
+        "argv": ["jaxacts", "compare"],
+        "dataset": {
+            "name": "made up",
+            "classes": 10,
+            "sizes": {"train": 800, "validation": 100, "test": 100},
+        },
+        "activations": {a: {"source": a} for a in activations},
+        "notes": ["These runs are made up."],
+        "timing": {},
+    }
     config = {
         "activations": list(activations),
         "dataset": "made up",

@@ -68,8 +68,8 @@ def test_convergence_shows_target_order_and_bands(tmp_path):
         np.arange(6), {"worse": low, "better": BAND}, path, losses={"worse": BAND, "better": low}, target=0.8
     )
     scores, losses = figure.axes
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["better", "worse"]
-    assert "target 0.8" in {t.get_text() for t in scores.texts}
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["better", "worse", "target 0.8"]
+    assert any(set(line.get_ydata()) == {0.8} for line in scores.lines)
     assert len(scores.collections) == 2
     assert losses.get_yscale() == "log"
     assert png_size(path)[0] > 1000
@@ -84,7 +84,9 @@ def test_convergence_of_an_all_diverged_activation():
 def test_convergence_of_a_regression_starts_below_zero():
     curve = np.linspace(-50, 0.9, 6)
     figure = plotting.convergence(np.arange(6), {"r": (curve, curve, curve)}, label="test R²")
-    assert figure.axes[0].get_ylim() == (-1.05, 1.05)
+    low, high = figure.axes[0].get_ylim()
+    assert -1.2 < low < -1.0
+    assert 0.9 < high < 1.2
 
 
 def test_gradient_flow_leaves_out_zeros():

@@ -255,3 +255,18 @@ def test_good_range_is_unbroken_and_works_below_zero():
     rates = np.array([1e-3, 1e-2, 1e-1])
     assert outcomes.learning_rate_sensitivity(rates, np.array([[0.9], [0.1], [0.91]])).low == 1e-1
     assert outcomes.learning_rate_sensitivity(rates, np.array([[-1.0], [-1.01], [-3.0]])).high == 1e-2
+
+
+def test_log_bands_are_t_intervals_of_the_logarithm(rng):
+    curves = np.exp(rng.normal(size=(5, 3)))
+    mean, low, high = statistics.log_bands(curves)
+    np.testing.assert_allclose(mean, scipy.stats.gmean(curves, axis=0))
+    want = statistics.t_interval(np.log(curves[:, 1]))
+    assert (np.log(low[1]), np.log(high[1])) == pytest.approx((want.low, want.high))
+    assert np.isfinite(statistics.log_bands(np.array([[1e-300], [1e300]]))).all()
+
+
+def test_sign_flips_are_passed_over_where_they_could_show_nothing(rng):
+    a, b = rng.normal(size=(2, 10))
+    assert statistics.paired_test(a, b, comparisons=25).method == "exact permutation"  # 25 * 2/1024 < 0.05
+    assert statistics.paired_test(a, b, comparisons=26).method == "paired t"

@@ -17,8 +17,6 @@ from jaxacts.cli import Usage
 
 T = TypeVar("T")
 
-Positional = tyro.conf.Positional
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verbosity:
@@ -35,7 +33,8 @@ class Verbosity:
 def parse(options: type[T], argv: Sequence[str], *, prog: str, description: str) -> T:
     """Read the arguments of a subcommand into a frozen dataclass.
 
-    Options that take several values take them separated by commas. Wrong usage ends the process with exit code 2.
+    Options that take several values take them separated by commas. Wrong usage ends the process with
+    exit code 2.
     """
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     with _without_colour(not colour):
@@ -126,7 +125,7 @@ def console(stderr: bool = False) -> Any:
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]], *, title: str = "") -> Any:
-    """A rich table; columns are (heading, justification). On a narrow terminal its text folds, nothing is cut."""
+    """A rich table; columns are (heading, justification). On a narrow terminal text folds, nothing is cut."""
     from rich import box
     from rich.table import Table
 
@@ -176,7 +175,7 @@ def select_device(name: str) -> str:
     try:
         if name == "cpu":
             jax.config.update("jax_platforms", "cpu")
-        # with every platform loaded, asking for one tells whether it is there; a plugin that cannot start says so
+        # with every platform loaded, asking for one tells whether it is there
         devices = jax.devices() if name in ("auto", "cpu") else jax.devices(name)
         if name in ("gpu", "tpu"):
             jax.config.update("jax_default_device", devices[0])

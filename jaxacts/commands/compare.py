@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxacts.commands import _common
-from jaxacts.lab.config import CompareConfig
+from jaxacts.lab.config import AXES, CompareConfig
 from jaxacts.lab.errors import need
 
 _DEFAULT = CompareConfig()
@@ -111,7 +111,10 @@ def main(argv: Sequence[str]) -> int:
     with _common.usage():
         plan = sweep.plan(config, options.output, options.device)
     if options.verbose:
-        _say(f"{found}; {len(plan.runs)} runs in {len(plan.batches)} batches, {plan.programs} programs to compile")
+        _say(
+            f"{found}; {len(plan.runs)} runs in {len(plan.batches)} batches, {plan.programs} programs to "
+            "compile"
+        )
     if options.dry_run:
         return _dry_run(plan, options)
     was_finished = store.finished(plan.folder) and not options.fresh
@@ -137,8 +140,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 DESCRIPTION = (
-    "Train the same networks with different activations under paired seeds, choose each one's learning rate on a "
-    "validation split, and compare them with intervals and tests. Running the same command again continues, or shows "
+    "Train the same networks with different activations under paired seeds, choose each one's learning rate "
+    "on a "
+    "validation split, and compare them with intervals and tests. Running the same command again continues, "
+    "or shows "
     "the finished result."
 )
 
@@ -150,7 +155,9 @@ def _read(argv: Sequence[str]) -> Options:
         name, _, value = word.partition("=")
         if name == "--config" and (value or i + 1 < len(words)):
             path = Path(value or words[i + 1])
-            return _common.parse(Options, [*_from_toml(path), *words], prog="compare", description=DESCRIPTION)
+            return _common.parse(
+                Options, [*_from_toml(path), *words], prog="compare", description=DESCRIPTION
+            )
     return _common.parse(Options, words, prog="compare", description=DESCRIPTION)
 
 
@@ -193,7 +200,9 @@ def settings(options: Options) -> CompareConfig:
     Raises:
       ValueError: for a setting that makes no sense.
     """
-    values = {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name not in _NOT_CONFIG}
+    values = {
+        f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name not in _NOT_CONFIG
+    }
     values["seeds"] = seeds(options.seeds)
     if options.smoke:
         values |= _small(values)
@@ -297,28 +306,25 @@ def show(summarised: Any, results: Any, *, as_json: bool, quiet: bool, folder: P
             _common.show(_common.table(*_table(rows, summarised.score), title=facet))
         if not quiet:
             print("\n".join(summarised.headline))
-            print(footnotes(summarised))
+            print(footnotes(summarised, results))
     if not as_json and not quiet and (folder / "report.html").exists():
         _say(f"pictures and a page to explore: {folder / 'report.html'}")
     _say(str(folder))
 
 
-def footnotes(summarised: Any) -> str:
+def footnotes(summarised: Any, results: Any) -> str:
     """What the table's columns mean, in short; the page has the full methods."""
-    best = summarised.rows[0]
-    method = "t" if best["interval"] == "t" else "bootstrap"
-    init = next((note for note in summarised.notes if "init" in note.lower()), "")
+    method = "t" if summarised.rows[0]["interval"] == "t" else "bootstrap"
+    from jaxacts.lab import wording
+
     return "\n".join(
-        filter(
-            None,
-            [
-                "",
-                f"±: 95 % {method}-interval of the mean over paired seeds. =: not distinguishable from the best "
-                "(Holm-corrected paired test, p ≥ 0.05).",
-                "Learning rates were chosen for each activation on the validation split; the test split chose nothing.",
-                init,
-            ],
-        )
+        [
+            "",
+            f"95 % {method}-intervals of the mean over paired seeds. ★ best; = not distinguishable from it "
+            "(Holm-corrected "
+            "paired test, p ≥ 0.05). The test split chose nothing.",
+            *wording.setting(results)[1:],
+        ]
     )
 
 
@@ -326,8 +332,9 @@ def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]
     share = "accuracy" in score
     scale, digits = (100.0, 1) if share else (1.0, 3)
     columns = [
-        ("", "left"), ("activation", "left"), (score + (" %" if share else ""), "right"), ("95 % interval", "left"),
-        ("steps to target", "right"), ("learning rate", "right"), ("grad first/last", "right"), ("dead %", "right"),
+        ("", "left"), ("activation", "left"), (score + (" %" if share else ""), "right"),
+        ("95 % interval", "left"), ("steps to target", "right"), ("learning rate", "right"),
+        ("grad first/last", "right"), ("dead %", "right"),
         ("saturated %", "right"), ("diverged", "right"), ("p (Holm)", "right"),
     ]  # fmt: skip
 
@@ -339,13 +346,20 @@ def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]
         mark = "★" if row["best"] else "=" if row["as_good"] else "!" if row["diverged"] else ""
         steps = row["steps_to_target"]
         reached = f" ({row['reached']}/{row['runs']})" if row["reached"] < row["runs"] else ""
-        failed = f"{row['diverged']}/{row['runs']}" + (f", {row['not_learned']} did not learn" if row["not_learned"] else "")
+        failed = f"{row['diverged']}/{row['runs']}" + (
+            f", {row['not_learned']} did not learn" if row["not_learned"] else ""
+        )
         p = row["p_holm"]
-        ends = f"{scale * row['low']:.{digits}f} – {scale * row['high']:.{digits}f}" if math.isfinite(row["low"]) else "–"
+        ends = (
+            f"{scale * row['low']:.{digits}f} – {scale * row['high']:.{digits}f}"
+            if math.isfinite(row["low"])
+            else "–"
+        )
         lines.append([
             mark, row["activation"], number(scale * row["mean"], f".{digits}f"), ends,
-            (number(steps, ",.0f") if math.isfinite(steps) else "never") + reached, f"{row['learning_rate']:g}",
-            number(row["gradient_ratio"], ".2g"), number(100 * row["dead"], ".1f"), number(100 * row["saturated"], ".1f"),
+            (number(steps, ",.0f") if math.isfinite(steps) else "never") + reached,
+            f"{row['learning_rate']:g}", number(row["gradient_ratio"], ".2g"),
+            number(100 * row["dead"], ".1f"), number(100 * row["saturated"], ".1f"),
             failed, "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}",
         ])  # fmt: skip
     return columns, lines
@@ -371,10 +385,16 @@ def _dry_run(plan: Any, options: Options) -> int:
         _common.print_json(document)
         return 0
     for key, value in document["config"].items():
-        print(f"{key.replace('_', ' '):<15} {', '.join(map(str, value)) if isinstance(value, list) else value}")
-    print(f"{len(plan.runs)} runs in {len(plan.batches)} batches; {plan.programs} program{'s' * (plan.programs != 1)} to compile")
+        print(
+            f"{key.replace('_', ' '):<15} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        )
+    print(
+        f"{len(plan.runs)} runs in {len(plan.batches)} batches; {plan.programs} "
+        f"program{'s' * (plan.programs != 1)} to compile"
+    )
     print(f"about {document['seconds']:,.0f} s, of which {document['compile_seconds']:,.0f} s compiling; "
-          f"results {curves / 1e6:,.1f} MB, memory for data and training {document['memory_bytes'] / 1e6:,.0f} MB")  # fmt: skip
+          f"results {curves / 1e6:,.1f} MB, "
+          f"memory for data and training {document['memory_bytes'] / 1e6:,.0f} MB")  # fmt: skip
     _say(f"nothing was written; the results would go to {plan.folder}")
     return 0
 
@@ -385,8 +405,7 @@ def probe(plan: Any) -> tuple[float, float]:
 
     from jaxacts.lab import execution, store, sweep
 
-    one = {axis: plan.runs[0][axis] for axis in ("depth", "width", "batch_size", "optimizer", "init", "precision",
-           "normalisation", "residual", "dropout", "weight_decay")}  # fmt: skip
+    one = {axis: plan.runs[0][axis] for axis in AXES}
     steps = min(plan.config.steps, 200)
     small = dataclasses.replace(
         plan.config, **one, seeds=(0,), steps=steps, record_every=min(plan.config.record_every or 1, steps),
@@ -397,7 +416,9 @@ def probe(plan: Any) -> tuple[float, float]:
         sweep.run(short)
         end = next(event for event in store.read_events(folder) if event["event"] == "end")
     training = max(end["seconds"] - end["compile_seconds"], 1e-3)
-    cost = [sum(execution._seconds(run, plan.dataset, p.config.steps) for run in p.runs) for p in (plan, short)]
+    cost = [
+        sum(execution._seconds(run, plan.dataset, p.config.steps) for run in p.runs) for p in (plan, short)
+    ]
     return training * cost[0] / cost[1], end["compile_seconds"]
 
 
@@ -412,7 +433,11 @@ def _training_bytes(plan: Any) -> int:
     data = sum(getattr(plan.dataset, name).nbytes for name in arrays)
 
     def weights(run: dict[str, Any]) -> int:
-        return plan.dataset.features * run["width"] + (run["depth"] - 1) * run["width"] ** 2 + run["width"] * plan.dataset.classes
+        return (
+            plan.dataset.features * run["width"]
+            + (run["depth"] - 1) * run["width"] ** 2
+            + run["width"] * plan.dataset.classes
+        )
 
     lanes = 2 if plan.platform == "cpu" else max(map(len, plan.batches))
     return data + 16 * lanes * max(map(weights, plan.runs))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import tyro
+
 from jaxacts import catalogue
 from jaxacts.commands import _common
 
@@ -16,9 +18,9 @@ from jaxacts.commands import _common
 class Options(_common.Verbosity):
     """What to list."""
 
-    what: _common.Positional[Literal["activations", "datasets", "runs"]] = "activations"
+    what: tyro.conf.Positional[Literal["activations", "datasets", "runs"]] = "activations"
     """What to list."""
-    folder: _common.Positional[Path] = Path("runs")
+    folder: tyro.conf.Positional[Path] = Path("runs")
     """Where `list runs` looks."""
     search: str = ""
     """Keep activations whose name, alias, family or reference contains this."""
@@ -72,7 +74,8 @@ def _activations(options: Options) -> None:
         )
     if not options.quiet:
         _common.console(stderr=True).print(
-            f"{len(lines)} elementwise activations, {len(document['other'])} others; `jaxacts show NAME` tells more"
+            f"{len(lines)} elementwise activations, {len(document['other'])} others; `jaxacts show NAME` "
+            "tells more"
         )
     return None
 
@@ -80,13 +83,10 @@ def _activations(options: Options) -> None:
 def _datasets(options: Options) -> None:
     from jaxacts.lab import data
 
-    rows = data.listing()
+    rows = [{"name": name, "description": text} for name, text in data.datasets().items()]
     if options.json:
         return _common.print_json({"schema": 1, "datasets": rows})
-    columns = [(name, "right" if isinstance(value, int) else "left") for name, value in rows[0].items()]
-    _common.show(
-        _common.table(columns, [["" if v is None else str(v) for v in row.values()] for row in rows])
-    )
+    _common.show(_common.table([(name, "left") for name in rows[0]], [list(row.values()) for row in rows]))
     return None
 
 

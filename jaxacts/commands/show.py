@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import tyro
+
 import jaxacts
 from jaxacts import catalogue, plotting
 from jaxacts.commands import _common
@@ -17,10 +19,10 @@ from jaxacts.commands import _common
 class Options(_common.Verbosity):
     """Which activation, and how to show it."""
 
-    name: _common.Positional[str]
+    name: tyro.conf.Positional[str]
     """Name or alias, optionally with parameters: `gelu`, `leaky_relu:negative_slope=0.2`."""
     plot: Path | None = None
-    """Write a picture of the curve and its derivative (png, svg or pdf) instead of drawing in the terminal."""
+    """Write a picture of the curve and its derivative (png, svg, pdf) instead of drawing in the terminal."""
     json: bool = False
     """Print one JSON object."""
 
@@ -100,7 +102,10 @@ def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:
     number = catalogue._number
     kinks = "; ".join(f"at {number(p)}, where jax.grad takes {number(v)}" for p, v in row["kinks"])
     zeros = "infinitely many" if row["zeros"] is None else ", ".join(map(number, row["zeros"])) or "none"
-    found = [
+    minimum = "none at an isolated point"
+    if row["minimum"] is not None:
+        minimum = "f({}) = {}".format(*map(number, row["minimum"]))
+    return [
         ("image", catalogue.image(row)),
         ("limits of f", " and ".join(map(number, row["limits"])) + " at -∞ and ∞"),
         ("limits of f'", " and ".join(map(number, row["derivative_limits"])) + " at -∞ and ∞"),
@@ -108,9 +113,8 @@ def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:
         ("sup |f''|", number(row["lipschitz_derivative"])),
         ("smoothness", catalogue.smoothness(row)),
         ("kinks", kinks or "none"),
-        ("properties", ", ".join(catalogue.properties(row)) or "none of monotone, odd, even, zero-centred, bounded"),
-        ("minimum", "none at an isolated point" if row["minimum"] is None else "f({}) = {}".format(*map(number, row["minimum"]))),
+        ("properties", ", ".join(catalogue.properties(row)) or "none of the usual"),
+        ("minimum", minimum),
         ("zeros", zeros),
         ("family, year", ", ".join(str(v) for v in (row["family"], row["year"]) if v) or "-"),
     ]  # fmt: skip
-    return found

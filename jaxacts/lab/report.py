@@ -31,7 +31,10 @@ _COLUMNS = (
     ("{score}", "mean over seeds after the last step, with its 95 % interval"),
     ("steps to target", "median over runs; in brackets how many got there"),
     ("learning rate", "chosen on the validation split"),
-    ("gradient first/last", "gradient norm of the first weight matrix over that of the last, at the first record"),
+    (
+        "gradient first/last",
+        "gradient norm of the first weight matrix over that of the last, at the first record",
+    ),
     ("dead", "share of dead units at the end"),
     ("saturated", "share of saturated unit activations at the end"),
     ("failed", "runs that diverged, and runs that did not learn"),
@@ -83,7 +86,7 @@ def write(
 
 
 def known_functions(results: Results) -> dict[str, Callable]:
-    """The activations of stored results that can be found again: those of the catalogue and importable ones."""
+    """The activations of stored results that can be found again: the catalogue's and importable ones."""
     from jaxacts.lab.config import contenders
 
     functions = {}
@@ -108,11 +111,13 @@ def _pictures(
     runs = {row["activation"]: summary.chosen_runs(results, row["activation"], first) for row in rows}
     runs = {name: runs[name] for name in results.activations if name in runs}
     scores = {name: statistics.t_bands(summary.score_curves(results, index)) for name, index in runs.items()}
-    losses = {name: statistics.t_bands(_curves(results, "train_loss", index)) for name, index in runs.items()}
+    losses = {
+        name: statistics.log_bands(_curves(results, "train_loss", index)) for name, index in runs.items()
+    }
     target = rows[0]["target"]
     plotting.convergence(
         results.steps, scores, folder / "convergence.png", losses=losses, label=found.score, title=title,
-        loss_label="training loss", target=target if math.isfinite(target) else None,
+        loss_label="training loss (geometric mean)", target=target if math.isfinite(target) else None,
     )  # fmt: skip
     written.append(folder / "convergence.png")
     if "gradient_norm" in results.curves:
@@ -179,19 +184,20 @@ def subtitle(results: Results) -> str:
 
     seeds = len({run["seed"] for run in runs})
     return (
-        f"{results.manifest.get('dataset', {}).get('name', 'data')} · MLP {several('depth')} × {several('width')} · "
+        f"{results.manifest.get('dataset', {}).get('name', 'data')} · MLP {several('depth')} × "
+        f"{several('width')} · "
         f"{several('optimizer')} · init {several('init')} · {int(results.steps[-1]):,} steps · "
         f"{seeds} paired seed{'s' if seeds != 1 else ''}"
     )
 
 
 def payload(results: Results, found: summary.Summary) -> dict[str, Any]:
-    """What the page draws, as plain JSON types: bands, per-layer gradients, sensitivity, profiles and the summary."""
+    """What the page draws, as plain JSON types: bands, gradients, sensitivity, profiles, the summary."""
     keep = _kept(results.steps.size)
     names = {
         f"test_{results.metric}": found.score,
         f"validation_{results.metric}": found.score.replace("test", "validation"),
-        "train_loss": "training loss",
+        "train_loss": "training loss (geometric mean)",
     }
     metrics = {name: text for name, text in names.items() if name in results.curves}
     measures = {name: text for name, text in _MEASURES.items() if name in results.curves}
@@ -238,7 +244,8 @@ def _activation_curves(
     curves: dict[str, Any] = {}
     for metric in metrics:
         values = _curves(results, metric, index)[:, keep]
-        mean, low, high = (_short(band) for band in statistics.t_bands(values))
+        bands = statistics.log_bands if metric.endswith("loss") else statistics.t_bands
+        mean, low, high = (_short(band) for band in bands(values))
         curves[metric] = {"mean": mean, "low": low, "high": high, "runs": _short(values)}
     for measure in measures:
         values = _curves(results, measure, index)[:, keep]
@@ -286,7 +293,7 @@ def _profile(results: Results, facet: str, names: list[str]) -> dict[str, Any]:
 
 
 def _short(values: np.ndarray) -> Any:
-    """Nested lists with four significant digits, as much as a picture shows; non-finite numbers become None."""
+    """Nested lists with four significant digits, as much as a picture shows; None if not finite."""
     if np.ndim(values) > 1:
         return [_short(row) for row in values]
     return [float(f"{v:.4g}") if math.isfinite(v) else None for v in np.asarray(values, float)]
@@ -317,7 +324,11 @@ def _table_row(row: Mapping[str, Any], score: str) -> dict[str, Any]:
     elif row["diverged"]:
         first |= {"tag": "diverged", "kind": "bad"}
     steps = row["steps_to_target"]
-    ends = f" ({scale * row['low']:.{digits}f} – {scale * row['high']:.{digits}f})" if math.isfinite(row["low"]) else ""
+    ends = (
+        f" ({scale * row['low']:.{digits}f} – {scale * row['high']:.{digits}f})"
+        if math.isfinite(row["low"])
+        else ""
+    )
     reached = f" ({row['reached']}/{row['runs']})"
     cells = [
         first,

@@ -129,6 +129,33 @@ def t_bands(curves: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.nda
     return mean, mean - half, mean + half
 
 
+def log_bands(curves: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Geometric mean over runs and its interval at every point: :func:`t_bands` of the logarithms.
+
+    For losses, which spread over powers of ten and are never negative; an interval of the mean itself may reach
+    below zero.
+
+    Args:
+      curves: array of shape (runs, ...); entries that are not positive are left out.
+      level: coverage of the pointwise interval.
+
+    Returns:
+      Geometric mean, low and high of shape (...).
+
+    Example:
+      >>> log_bands(np.array([[1.0], [100.0]]))[0].round(6).tolist()
+      [10.0]
+
+    Reference:
+      Limpert et al., BioScience 51 (2001), https://doi.org/10.1641/0006-3568(2001)051[0341:LNDATS]2.0.CO;2
+    """
+    curves = np.asarray(curves, float)
+    logs = np.log(np.where(curves > 0, curves, math.nan))
+    mean, low, high = t_bands(logs, level)
+    # two runs of very different losses have an interval of hundreds of e-foldings
+    return np.exp(mean), np.exp(np.maximum(low, -700.0)), np.exp(np.minimum(high, 700.0))
+
+
 def bootstrap_interval(
     scores: np.ndarray,
     statistic: Callable[..., np.ndarray] = iqm,

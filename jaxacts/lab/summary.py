@@ -59,11 +59,11 @@ def summarise(results: Results) -> Summary:
     """Estimates, intervals, tests and outcomes of every activation at its chosen learning rate.
 
     Diverged runs are counted and left out of the means; activations with one come after those without.
-    Every row holds: ``activation, facet, runs, diverged, not_learned, learning_rate, mean, low, high, interval,
-    median, iqm, iqm_low, iqm_high, rank, rank_low, rank_high, steps_to_target, reached, target, gradient_ratio,
-    gradient_ratio_end, dead, saturated, best, as_good, difference, difference_low, difference_high, p, p_holm, test,
-    effect, improvement, improvement_low, improvement_high, best_rate, good_rates_low, good_rates_high,
-    good_rates_decades, at_edge``.
+    Every row holds: ``activation, facet, runs, diverged, not_learned, learning_rate, mean, low, high,
+    interval, median, iqm, iqm_low, iqm_high, rank, rank_low, rank_high, steps_to_target, reached, target,
+    gradient_ratio, gradient_ratio_end, dead, saturated, best, as_good, difference, difference_low,
+    difference_high, p, p_holm, test, effect, improvement, improvement_low, improvement_high, best_rate,
+    good_rates_low, good_rates_high, good_rates_decades, at_edge``.
 
     Args:
       results: what a sweep measured.
@@ -88,7 +88,7 @@ def summarise(results: Results) -> Summary:
 
 
 def final_scores(results: Results, activation: str, facet: str, split: str = "test") -> np.ndarray:
-    """Final score of every run of an activation at its chosen learning rate, by seed; NaN where it diverged."""
+    """Final score of every run of an activation at its chosen rate, by seed; NaN where it diverged."""
     index = chosen_runs(results, activation, facet)
     return _last(results, index, split)
 

@@ -18,7 +18,8 @@ def headline(rows: Sequence[Row], overall: Sequence[Row], score: str) -> list[st
     if overall:
         first = overall[0]
         sentences.append(
-            f"Over all settings {first['activation']} has the best mean rank ({first['mean_rank']:.1f}) and an "
+            f"Over all settings {first['activation']} has the best mean rank ({first['mean_rank']:.1f}) and "
+            "an "
             f"interquartile mean {score} of {_value(first['iqm'], score)}."
         )
     for facet in facets:
@@ -33,12 +34,15 @@ def _leaders(rows: Sequence[Row], score: str) -> list[str]:
     best, others = rows[0], rows[1:]
     if math.isnan(best["mean"]):
         return ["Every run of every activation diverged; lower the learning rates."]
-    reached = f"{best['activation']} reaches the highest mean {score}, {_value(best['mean'], score)}{_ends(best, score)}"
+    value = _value(best["mean"], score) + _ends(best, score)
+    reached = f"{best['activation']} reaches the highest mean {score}, {value}"
     if not others:
         return [reached + "."]
     if best["runs"] < 2:
         return [reached + ", with one seed: how far apart the activations are cannot be judged."]
     equal = [row["activation"] for row in others if row["as_good"]]
+    if len(equal) == len(others) > 1:
+        return [f"{reached}; none of the others is distinguishable from it with {best['runs']} seeds."]
     if not equal:
         worse = [row for row in others if row["as_good"] is False]
         tail = "; every other activation is significantly worse" if len(worse) == len(others) else ""
@@ -49,7 +53,8 @@ def _leaders(rows: Sequence[Row], score: str) -> list[str]:
 
 def _failures(rows: Sequence[Row]) -> list[str]:
     sentences = [
-        f"{row['activation']} diverged in {row['diverged']} of {row['runs']} runs at its chosen learning rate."
+        f"{row['activation']} diverged in {row['diverged']} of {row['runs']} runs at its chosen learning "
+        "rate."
         for row in rows
         if row["diverged"]
     ]
@@ -59,11 +64,9 @@ def _failures(rows: Sequence[Row]) -> list[str]:
         flow = row["gradient_ratio"]
         cause = ""
         if flow < 0.1:
-            cause = f": at the start the gradient is {_times(1 / flow)} smaller at the first layer than at the last"
+            cause = f": at the start the first layer's gradient is {_times(1 / flow)} smaller than the last's"
         elif flow > 10:
-            cause = (
-                f": at the start the gradient is {_times(flow)} larger at the first layer than at the last"
-            )
+            cause = f": at the start the first layer's gradient is {_times(flow)} larger than the last's"
         sentences.append(
             f"{row['activation']} did not learn in {row['not_learned']} of {row['runs']} runs{cause}."
         )
@@ -84,7 +87,9 @@ def _speed(rows: Sequence[Row]) -> list[str]:
 
 
 def _rates(rows: Sequence[Row]) -> list[str]:
-    known = [row for row in rows if math.isfinite(row["good_rates_decades"])]
+    known = [
+        row for row in rows if (row["best"] or row["as_good"]) and math.isfinite(row["good_rates_decades"])
+    ]
     sentences = []
     if known and max(row["good_rates_decades"] for row in known) > 0:
         widest = max(row["good_rates_decades"] for row in known)
@@ -93,12 +98,14 @@ def _rates(rows: Sequence[Row]) -> list[str]:
         if widest - narrow > 1e-9 and len(names) <= 3:
             verb = "forgives" if len(names) == 1 else "forgive"
             sentences.append(
-                f"{_list(names)} {verb} the learning rate most: any in a range of {widest:.1f} decades is nearly as good."
+                f"{_list(names)} {verb} the learning rate most: those in a range of {widest:.1f} decades are "
+                "nearly as good."
             )
     edge = [row["activation"] for row in rows if row["at_edge"]]
     if edge:
         sentences.append(
-            f"The best learning rate of {_list(edge)} lies at the end of the grid, so a wider grid might change the result."
+            f"The best learning rate of {_list(edge)} lies at the end of the grid, so a wider grid might "
+            "change the result."
         )
     return sentences
 
@@ -112,9 +119,11 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
     test = " and ".join(sorted(tests)) or "paired"
     detectable = best["detectable"]
     sentences = [
+        *setting(results),
         *results.manifest.get("notes", []),
         f"The {score} is the one after the last step; nothing was chosen on the test split.",
-        f"Seeds are paired: under one seed every activation sees the same data order and the same normal draws "
+        "Seeds are paired: under one seed every activation sees the same data order and the same normal "
+        "draws "
         f"({seeds} seed{'s' if seeds != 1 else ''}).",
         f"Intervals of the mean are 95 % {method}"
         + (
@@ -122,35 +131,92 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
             if best["interval"] == "t"
             else "."
         ),
-        f"An activation is marked as not distinguishable from the best where the {test} test, corrected by Holm's "
-        "method for all comparisons with the best, has p ≥ 0.05. The best one was picked from the same runs, which "
+        f"An activation is marked as not distinguishable from the best where the {test} test, corrected by "
+        "Holm's "
+        "method for all comparisons with the best, has p ≥ 0.05. The best one was picked from the same runs, "
+        "which "
         "favours it a little.",
     ]
     if "paired t" in tests:
         sentences.append(
-            "Paired t-tests are used with few seeds, because an exact permutation test of n pairs cannot give p < 2/2ⁿ."
+            "Paired t-tests are used with few seeds, because an exact permutation test of n pairs cannot "
+            "give p < 2/2ⁿ."
         )
     if math.isfinite(detectable):
         sentences.append(
-            f"{seeds} seeds can detect a difference of {_difference(detectable, score)} between two activations in four of "
+            f"{seeds} seeds can detect a difference of {_difference(detectable, score)} between two "
+            "activations in four of "
             "five experiments (paired t-test at 5 %, spread as measured); smaller ones may go unnoticed."
         )
     sentences += [
-        "The interquartile mean cuts off a quarter of the runs at either end; its interval is a stratified bootstrap. "
+        "The interquartile mean cuts off a quarter of the runs at either end; its interval is a stratified "
+        "bootstrap. "
         "The probability of improvement is the chance that a run of the best one beats a run of the other.",
         f"Steps to target: first recorded step at which the {score} reaches the target, "
-        f"{100 * (results.config.get('target') or 0.9):g} % of the best activation's median; the median over runs, "
+        f"{100 * (results.config.get('target') or 0.9):g} % of the best activation's median; the median over "
+        "runs, "
         "with the number of runs that got there.",
-        "Gradient ratio: gradient norm of the first weight matrix over that of the last, median over runs at the first "
-        f"record (step {results.steps[0]}); far below 1 the gradient vanishes on its way to the input, far above it explodes.",
-        "Dead: |f'(z)| < 1e-6 for every validation example. Saturated: |f'(z)| < 5 % of sup |f'|, averaged over units and "
+        "Gradient ratio: gradient norm of the first weight matrix over that of the last, median over runs at "
+        "the first "
+        f"record (step {results.steps[0]}); far below 1 the gradient vanishes on its way to the input, far "
+        "above it explodes.",
+        "Dead: |f'(z)| < 1e-6 for every validation example. Saturated: |f'(z)| < 5 % of sup |f'|, averaged "
+        "over units and "
         "examples; not defined where f' is unbounded.",
-        "Diverged: a loss that is not finite. Not learned: a final score that a constant answer could have (within three "
-        "standard errors). Both are counted; diverged runs enter no mean, lose every comparison of ranks, and put their "
+        "Diverged: a loss that is not finite. Not learned: a final score that a constant answer could have "
+        "(within three "
+        "standard errors). Both are counted; diverged runs enter no mean, lose every comparison of ranks, "
+        "and put their "
         "activation behind those that always finish.",
-        "Good learning rates: the unbroken range around the best one with at least 95 % of its mean validation score.",
+        "Good learning rates: the unbroken range around the best one with at least 95 % of its mean "
+        "validation score.",
     ]
     return sentences
+
+
+_INITIALISERS = {
+    "auto": "normal weights of standard deviation gain/√fan_in, where the gain 1/√E f(z)² fits the "
+    "activation (1 in the first layer, whose input is data)",
+    "lecun": "normal weights of standard deviation 1/√fan_in",
+    "glorot": "normal weights of standard deviation √(2/(fan_in + fan_out))",
+    "he": "normal weights of standard deviation √(2/fan_in)",
+    "orthogonal": "orthogonal weights scaled by the gain of the activation",
+}
+
+
+def setting(results: Results) -> list[str]:
+    """What was trained, how it was initialised, and how the learning rates were chosen.
+
+    Args:
+      results: what a sweep measured.
+
+    Returns:
+      Three sentences.
+
+    Reference:
+      He et al., ICCV 2015, https://arxiv.org/abs/1502.01852, for the gain
+    """
+    about = results.manifest.get("dataset", {})
+    sizes = ", ".join(f"{count:,} {part}" for part, count in (about.get("sizes") or {}).items())
+    rates = sorted({run["learning_rate"] for run in results.runs})
+    inits = list(dict.fromkeys(str(run.get("init")) for run in results.runs))
+    gains = {name: one.get("gain") for name, one in results.manifest.get("activations", {}).items()}
+    used = ", ".join(f"{name} {gain:.3g}" for name, gain in gains.items() if gain) if "auto" in inits else ""
+    how = "; ".join(f"{name}: {_INITIALISERS.get(name, name)}" for name in inits)
+    chosen = (
+        f"Each activation's learning rate is the one of {', '.join(f'{rate:g}' for rate in rates)} with the "
+        "best mean "
+        "validation score over the seeds."
+        if len(rates) > 1
+        else f"All activations use the learning rate {rates[0]:g}; it was not tuned, which favours those it "
+        "happens to fit."
+    )
+    return [
+        f"Fully connected networks were trained on {about.get('name', 'data')} ({sizes}) for "
+        f"{int(results.steps[-1]):,} steps.",
+        chosen,
+        f"Initialisation, with zero biases: {how}" + (f" (gains: {used})" if used else "") + ".",
+    ]
 
 
 def _value(value: float, score: str) -> str:

@@ -1,0 +1,183 @@
+"""The summary of a comparison: what is counted, what is compared, and what is said."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import _synthetic
+from jaxacts.lab import summary
+
+
+def by_name(found):
+    return {row["activation"]: row for row in found.rows}
+
+
+def test_rows_are_ordered_and_compared_with_the_best():
+    results = _synthetic.results(levels={"relu": 0.799})
+    found = summary.summarise(results)
+    rows = by_name(found)
+    means = [row["mean"] for row in found.rows]
+    assert means == sorted(means, reverse=True)
+    best = found.rows[0]
+    assert best["best"]
+    assert rows["sigmoid"]["as_good"] is False
+    a = summary.final_scores(results, best["activation"], "")
+    b = summary.final_scores(results, "sigmoid", "")
+    assert rows["sigmoid"]["p"] == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, rel=1e-9)
+    assert rows["sigmoid"]["p_holm"] >= rows["sigmoid"]["p"]
+    assert rows["sigmoid"]["difference"] == pytest.approx(np.mean(a - b))
+    assert rows["sigmoid"]["improvement"] == 1.0
+
+
+def test_equal_activations_are_marked():
+    results = _synthetic.results(activations=("relu", "gelu"), levels={"relu": 0.8, "gelu": 0.8})
+    found = summary.summarise(results)
+    assert found.rows[1]["as_good"] is True
+    assert "is not distinguishable from it with 5 seeds" in found.headline[0]
+
+
+def test_only_runs_at_the_chosen_rate_count():
+    results = _synthetic.results()
+    rows = by_name(summary.summarise(results))
+    for name in results.activations:
+        index = [
+            i for i, r in enumerate(results.runs) if r["activation"] == name and r["learning_rate"] == 1e-3
+        ]
+        assert rows[name]["mean"] == pytest.approx(results.curves["test_accuracy"][index, -1].mean())
+        assert rows[name]["runs"] == len(index) == 5
+
+
+def test_seeds_are_paired_whatever_their_order_in_the_file():
+    results = _synthetic.results(seed=3)
+    order = np.random.default_rng(0).permutation(len(results.runs))
+    shuffled = dataclasses.replace(
+        results,
+        runs=[results.runs[i] for i in order],
+        curves={name: values[order] for name, values in results.curves.items()},
+        diverged=results.diverged[order],
+    )
+    for name in results.activations:
+        np.testing.assert_array_equal(
+            summary.final_scores(results, name, ""), summary.final_scores(shuffled, name, "")
+        )
+
+
+def diverge(results, activation, seeds):
+    index = [
+        i for i, run in enumerate(results.runs)
+        if run["activation"] == activation and run["seed"] in seeds and run["learning_rate"] == 1e-3
+    ]  # fmt: skip
+    diverged = results.diverged.copy()
+    diverged[index] = True
+    curves = {name: values.copy() for name, values in results.curves.items()}
+    for values in curves.values():
+        values[index, -2:] = np.nan
+    return dataclasses.replace(results, curves=curves, diverged=diverged)
+
+
+def test_divergence_is_counted_and_never_averaged():
+    results = _synthetic.results()
+    want = np.delete(summary.final_scores(results, "gelu", ""), 2).mean()
+    found = summary.summarise(diverge(results, "gelu", {2}))
+    gelu = by_name(found)["gelu"]
+    assert gelu["diverged"] == found.diverged == 1
+    assert gelu["mean"] == pytest.approx(want)
+    assert found.rows[0]["activation"] != "gelu"  # behind those that always finish
+    assert gelu["as_good"] is False
+    assert gelu["rank"] > 1.0
+    assert any("gelu diverged in 1 of 5 runs" in sentence for sentence in found.headline)
+
+
+def test_everything_diverged():
+    results = _synthetic.results(activations=("relu", "gelu"))
+    for name in ("relu", "gelu"):
+        results = diverge(results, name, set(range(5)))
+    found = summary.summarise(results)
+    assert found.diverged == 10
+    assert "Every run of every activation diverged" in found.headline[0]
+    json.dumps(found.document(), allow_nan=False)
+
+
+def test_runs_that_did_not_learn_are_counted_with_the_reason():
+    results = _synthetic.results(levels={"sigmoid": 0.1})
+    found = summary.summarise(results)
+    assert by_name(found)["sigmoid"]["not_learned"] == 5
+    sentence = next(s for s in found.headline if "did not learn" in s)
+    # three layers, each shrinking the gradient e^3 times
+    assert "8,103 times smaller" in sentence
+
+
+def test_chance_is_three_standard_errors_of_a_constant_answer():
+    level, learnt = summary.chance(_synthetic.results())
+    assert level == 0.1
+    assert learnt == pytest.approx(0.1 + 3 * math.sqrt(0.09 / 100))
+
+
+def test_target_is_a_share_of_the_best_median():
+    results = _synthetic.results()
+    results = dataclasses.replace(results, config=results.config | {"target": 0.5})
+    found = summary.summarise(results)
+    assert found.rows[0]["target"] == pytest.approx(0.5 * found.rows[0]["median"])
+    row = found.rows[0]
+    curves = summary.score_curves(results, summary.chosen_runs(results, row["activation"], ""))
+    first = [results.steps[np.flatnonzero(c >= row["target"])[0]] for c in curves]
+    assert row["steps_to_target"] == np.median(first)
+    assert row["reached"] == 5
+
+
+def test_sensitivity_uses_the_validation_split():
+    results = _synthetic.results()
+    found = summary.sensitivity(results, "gelu", "")
+    assert found["best"] == 1e-3
+    assert found["low"] == found["high"] == 1e-3
+    assert found["seeds"] == 5
+    assert not found["at_edge"]
+
+
+def test_facets_are_summarised_apart_and_together():
+    results = _synthetic.results(facets=("depth=2", "depth=4"))
+    found = summary.summarise(results)
+    assert [row["facet"] for row in found.rows] == ["depth=2"] * 4 + ["depth=4"] * 4
+    assert [row["activation"] for row in found.overall][0] == "gelu"
+    scores = np.stack([summary.final_scores(results, "gelu", f) for f in results.facets])
+    assert found.overall[0]["iqm"] == pytest.approx(scipy.stats.trim_mean(scores, 0.25, axis=None))
+
+
+def test_one_seed_promises_nothing():
+    found = summary.summarise(_synthetic.results(seeds=1))
+    assert all(row["as_good"] is None for row in found.rows[1:])
+    assert math.isnan(found.rows[0]["low"])
+    assert "cannot be judged" in found.headline[0]
+
+
+def test_ten_seeds_use_permutation_tests_and_bootstrap():
+    found = summary.summarise(_synthetic.results(seeds=10))
+    assert {row["test"] for row in found.rows[1:]} == {"exact permutation"}
+    assert {row["interval"] for row in found.rows} == {"bootstrap"}
+    assert all(row["p"] == 2 / 2**10 for row in found.rows[1:])
+
+
+def test_regression():
+    found = summary.summarise(_synthetic.results(metric="score"))
+    assert found.score == "test R²"
+    assert "%" not in found.headline[0].replace("95 %", "")
+
+
+def test_power_note_says_what_the_seeds_can_show():
+    found = summary.summarise(_synthetic.results())
+    assert any("5 seeds can detect a difference of" in note for note in found.notes)
+
+
+def test_document_is_plain_json():
+    text = json.dumps(summary.summarise(_synthetic.results()).document(), allow_nan=False)
+    assert json.loads(text)["schema"] == summary.SCHEMA
+
+
+def test_no_chosen_runs():
+    results = dataclasses.replace(_synthetic.results(), chosen={})
+    with pytest.raises(ValueError, match="no run at a chosen learning rate"):
+        summary.summarise(results)
