@@ -308,6 +308,39 @@ def erf(x: Number) -> Pair:
     return _keep_small(multiply(x, TWO_OVER_ROOT_PI), result)  # type: ignore[arg-type]
 
 
+def lifted(x: Pair) -> Pair:
+    """`x`, held over a scale where it is so small that its powers would lose their tails."""
+    kind = np.dtype(x.head.dtype)
+    small = lax.lt(lax.abs(x.head), constant(x.head, 2.0 ** (-100 if is_double(x.head) else -20)))
+    power = _SCALE_POWER[kind]
+    up = lax.select(small, lax.full_like(x.head, 2.0**power), lax.full_like(x.head, 1.0))
+    return rescale(Pair(lax.mul(x.head, up), lax.mul(x.tail, up)), small, power)
+
+
+def _tanh_cubes(count: int) -> list[Fraction]:
+    """Coefficients of (x - tanh x) / x^3 in powers of x^2."""
+    t = [Fraction(1)]  # of tanh(x) / x, from tanh' = 1 - tanh^2
+    for k in range(1, count + 1):
+        t.append(-sum(t[i] * t[k - 1 - i] for i in range(k)) / (2 * k + 1))
+    return [-c for c in t[1:]]
+
+
+def minus_tanh(x: Pair, tanh: Pair) -> Pair:
+    """X - tanh(x), given tanh(x)."""
+    plain = unscaled(x)
+    assert isinstance(plain, Pair)
+    near = lax.lt(lax.abs(plain.head), constant(plain.head, 0.5))
+    safe = where(near, plain, 0.0)
+    assert isinstance(safe, Pair)
+    first, *rest = _tanh_cubes(18 if is_double(plain.head) else 9)
+    s = square(safe)
+    inner = add(multiply(s, exact(polynomial(to_float(s), [float(c) for c in rest]))), first)
+    cubic = multiply(multiply(inner, s), lifted(safe))
+    result = where(near, cubic, subtract(plain, unscaled(tanh)))
+    assert isinstance(result, Pair)
+    return result
+
+
 def sin_cos(x: Number) -> tuple[Pair, Pair]:
     """Sine and cosine; the library's own functions, corrected for the part of x that one float cannot hold."""
     assert isinstance(x, Pair)
@@ -347,10 +380,12 @@ __all__ = [
     "expm1",
     "gauss",
     "is_double",
+    "lifted",
     "literal",
     "log",
     "log1p",
     "log1p_unit",
+    "minus_tanh",
     "polynomial",
     "sin_cos",
 ]

@@ -281,6 +281,24 @@ def _tanh_terms(u: Pair, n: int) -> list[Number]:
     return _integrate(value, s)
 
 
+@_elementary
+def minus_tanh(u: Pair, n: int) -> list[Number]:
+    """u - tanh(u), which is u^3 / 3 near zero; its derivative is tanh(u)^2."""
+    t = _tanh_terms(u, max(n - 1, 0))
+    value = el.minus_tanh(u, t[0])  # type: ignore[arg-type]
+    t[0] = el.lifted(t[0])  # type: ignore[arg-type]
+    return _integrate(value, [_convolve(t, t, k) for k in range(n)])
+
+
+@_elementary
+def sinh(u: Pair, n: int) -> list[Number]:
+    """Hyperbolic sine, for |u| below 80."""
+    other = pr.negative(u)
+    s = pr.times_power(pr.subtract(el.expm1(u), el.expm1(other)), 0.5)
+    c = pr.times_power(pr.add(el.exp(u, scaled=False), el.exp(other, scaled=False)), 0.5) if n else 0.0
+    return [pr.multiply(c if k % 2 else s, Fraction(1, math.factorial(k))) for k in range(n + 1)]
+
+
 def _gauss_rates(g: Number, u: Pair, n: int) -> list[Number]:
     """n coefficients of a multiple g of exp(-u^2): c_{k+1} = -2 (u c_k + c_{k-1}) / (k + 1)."""
     rates: list[Number] = [g]

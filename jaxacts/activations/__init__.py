@@ -11,6 +11,7 @@ from jaxacts.activations import (
     _rectifiers,
     _rectifiers_parametric,
     _rectifiers_rare,
+    _shrinkage,
     _sigmoidal,
     _smooth_rectifiers,
     _stochastic,
@@ -26,6 +27,7 @@ from jaxacts.activations._piecewise_smooth import *  # noqa: F403
 from jaxacts.activations._rectifiers import *  # noqa: F403
 from jaxacts.activations._rectifiers_parametric import *  # noqa: F403
 from jaxacts.activations._rectifiers_rare import *  # noqa: F403
+from jaxacts.activations._shrinkage import *  # noqa: F403
 from jaxacts.activations._sigmoidal import *  # noqa: F403
 from jaxacts.activations._smooth_rectifiers import *  # noqa: F403
 from jaxacts.activations._stochastic import *  # noqa: F403
@@ -42,6 +44,7 @@ _FAMILIES = (
     _rectifiers,
     _rectifiers_parametric,
     _rectifiers_rare,
+    _shrinkage,
     _sigmoidal,
     _smooth_rectifiers,
     _stochastic,
