@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from jaxacts.lab import provenance
+from jaxacts.lab.cache import enable_compilation_cache
 from jaxacts.lab.config import CompareConfig
 from jaxacts.lab.data import Dataset, datasets, load_dataset, prepare
 from jaxacts.lab.errors import ConfigMismatch, DeviceError, Interrupted, MissingExtra, StoreError
+from jaxacts.lab.merging import merge
 from jaxacts.lab.store import Results, load
 from jaxacts.lab.sweep import compare
 
@@ -20,8 +22,10 @@ __all__ = [
     "StoreError",
     "compare",
     "datasets",
+    "enable_compilation_cache",
     "load",
     "load_dataset",
+    "merge",
     "prepare",
     "provenance",
 ]

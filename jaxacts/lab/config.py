@@ -29,13 +29,13 @@ _DEFAULT_ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "el
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """One comparison. Fields that say "or several" may hold a sequence; the runs are the product of them all."""
+    """One comparison. Fields that say "or several" may hold a sequence; runs are the product of all."""
 
     # What is compared: names, "module:function" strings, or callables. identity is the linear floor.
     activations: tuple[Any, ...] = _DEFAULT_ACTIVATIONS
     # A name from `jaxacts.lab.datasets()`, or a `jaxacts.lab.Dataset`.
     dataset: Any = "mnist1d"
-    # A count (0, 1, …) or the seeds themselves; under one seed all activations see the same draws and batches.
+    # A count (0, 1, …) or the seeds; under one seed all activations see the same draws and batches.
     seeds: Any = 5
     # Hidden layers; or several.
     depth: Any = 4
@@ -69,12 +69,13 @@ class CompareConfig:
     weight_decay: Any = 0.0
 
     def __post_init__(self) -> None:
-        set_ = functools.partial(object.__setattr__, self)
+        set_: Any = functools.partial(object.__setattr__, self)
         if isinstance(self.activations, str) or callable(self.activations):
             set_("activations", (self.activations,))
         set_("activations", tuple(self.activations))
         set_("learning_rates", tuple(float(rate) for rate in _several(self.learning_rates)))
-        set_("measure", tuple(name for name in measures.MEASURES if name in _known_measures(self.measure)))
+        measure = _known_measures(self.measure)
+        set_("measure", tuple(name for name in measures.MEASURES if name in measure))
         set_("seeds", _seeds(self.seeds))
         for axis in AXES:
             set_(axis, _plain(getattr(self, axis)))
@@ -164,7 +165,7 @@ def _check(config: CompareConfig) -> None:
         raise ValueError(f"target must be above 0 and at most 1, was {config.target!r}")
 
 
-# --- activations ---------------------------------------------------------------------------------------------------
+# --- activations --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,8 @@ def contenders(activations: Sequence[Any]) -> tuple[Contender, ...]:
       One contender each, in the same order, with names made unique by a number.
 
     Raises:
-      ValueError: for an unknown name (with the nearest ones), a module or function that cannot be found, or the
-        same function twice.
+      ValueError: for an unknown name (with the nearest ones), a module or function that cannot be found, or
+        the same function twice.
       TypeError: for something that is neither a string nor callable.
 
     Example:
@@ -268,7 +269,7 @@ def _code_digest(f: Callable[..., Any]) -> str:
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
 
 
-# --- the grid ------------------------------------------------------------------------------------------------------
+# --- the grid -----------------------------------------------------------------------------------------------
 
 
 def settings(config: CompareConfig) -> list[dict[str, Any]]:
@@ -355,7 +356,9 @@ def refuse_difference(folder: Any, stored: Mapping[str, Any], asked: Mapping[str
       ConfigMismatch: with the fields that differ.
     """
     names = [name for name in dict.fromkeys([*stored, *asked]) if name != "target"]
-    different = [(n, stored.get(n), asked.get(n)) for n in names if stored.get(n) != asked.get(n)]
+    different: list[tuple[str, object, object]] = [
+        (n, stored.get(n), asked.get(n)) for n in names if stored.get(n) != asked.get(n)
+    ]
     if not different:
         return
     lines = [

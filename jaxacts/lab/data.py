@@ -1,4 +1,4 @@
-"""Data sets for comparing activations: offline, deterministic splits, standardised on the training part only."""
+"""Data sets for comparing activations: offline, with fixed splits, standardised on the training part only."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ class Source:
     licence: str
 
 
-# Digests of the labels (little-endian int64) and of x in units of 1e-4, rounded (little-endian int32), training part
-# first. The raw bytes differ between numpy versions in the last bits; these agree for numpy 2.0.0, 2.1.0 and 2.4.6,
-# and no entry of x lies nearer than 3e-11 to a rounding boundary.
+# Digests of the labels (little-endian int64) and of x in units of 1e-4, rounded (little-endian int32),
+# training part first. The raw bytes differ between numpy versions in the last bits; these agree for numpy
+# 2.0.0, 2.1.0 and 2.4.6, and no entry of x lies nearer than 3e-11 to a rounding boundary.
 _MNIST1D_LABELS = "6feec4a017698c7fe237c8854cbd2e338c6dd5c16240f6fa79daefaaa129e169"
 _MNIST1D_X = "c8153e04a556dd78837acea7c0991c48da45517d429b3d24999cd348705ce4c2"
 
@@ -161,7 +161,8 @@ _SOURCES = {
         functools.partial(_table, "wine_data.csv"), "classification", "feature", f"wine, {_UCI}", "CC BY 4.0"
     ),
     "addition": Source(
-        _addition, "regression", "feature", "add two numbers drawn from U(-1, 1), generated here", "Apache-2.0"
+        _addition, "regression", "feature", "add two numbers drawn from U(-1, 1), generated here",
+        "Apache-2.0"
     ),
 }  # fmt: skip
 
@@ -183,8 +184,8 @@ def datasets() -> dict[str, str]:
 def load_dataset(name: str) -> Dataset:
     """A data set by name, split into train, validation and test, and standardised.
 
-    The split is fixed: the same rows land in the same part on every machine. Sets that come with a test part keep
-    it; of the others a fifth is the test part. A fifth of what remains is the validation part.
+    The split is fixed: the same rows land in the same part on every machine. Sets that come with a test part
+    keep it; of the others a fifth is the test part. A fifth of what remains is the validation part.
 
     Args:
       name: one of `jaxacts.lab.datasets()`.
@@ -240,8 +241,8 @@ def prepare(
       The data set.
 
     Raises:
-      ValueError: for wrong shapes, values that are not finite, labels that are no integers from 0, or fewer than
-        10 examples.
+      ValueError: for wrong shapes, values that are not finite, labels that are no integers from 0, or fewer
+        than 10 examples.
 
     Example:
       >>> import numpy as np
@@ -272,8 +273,10 @@ def prepare(
         centre, scale = _statistics(parts_y[0], "feature")
         parts_y = [((part - centre) / scale).astype(np.float32) for part in parts_y]
         classes = parts_y[0].shape[1]
-    arrays = [array for pair in zip(parts_x, parts_y, strict=True) for array in pair]
-    return Dataset(name, *arrays, task, classes, source, licence, digest)
+    (train, validation, test), (y, y_validation, y_test) = parts_x, parts_y
+    return Dataset(
+        name, train, y, validation, y_validation, test, y_test, task, classes, source, licence, digest
+    )
 
 
 def _generator(name: str) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""How batches of runs reach the cores and devices: host threads on a CPU, `vmap` over a mesh on accelerators."""
+"""How batches of runs reach the hardware: host threads on a CPU, `vmap` over a mesh on accelerators."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from jaxacts.lab import data, mlp, profiles, store, training
 from jaxacts.lab.config import CompareConfig, Contender
 from jaxacts.lab.errors import DeviceError, StoreError
 
-# A rough speed of one core and of the fixed cost of a step. They only decide how work is cut into pieces, so they
-# are constants and not measured: the pieces must be the same when a sweep is continued.
+# A rough speed of one core and of the fixed cost of a step. They only decide how work is cut into pieces, so
+# they are constants and not measured: the pieces must be the same when a sweep is continued.
 _FLOPS, _STEP_SECONDS = 3e10, 5e-5
 _BATCH_SECONDS = 0.2  # work in one batch of short runs on a CPU
 _CHUNK_SECONDS = 1.0  # work between two looks at Ctrl-C
@@ -67,7 +67,7 @@ def key_of(run: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _threads(platform: str) -> bool:
-    """Whether runs go one by one through host threads: right on a CPU, unless it is split into several devices."""
+    """Whether runs go one by one through host threads: right on a CPU that is one device."""
     return platform == "cpu" and jax.local_device_count("cpu") == 1
 
 
@@ -113,7 +113,7 @@ class Checkpoint:
     tag: str
 
     def read(self) -> dict[str, np.ndarray]:
-        """The saved arrays; nothing when there are none or they are damaged, for then the batch starts again."""
+        """The saved arrays; nothing when there are none or they are damaged: the batch starts again."""
         try:
             return store.read_npz(self.path, self.tag)
         except StoreError:
@@ -172,7 +172,7 @@ class Engine:
                 dataset.y_validation,
                 dataset.x_test,
                 dataset.y_test,
-            )  # fmt: skip
+            )
         )
         self.parameter_count = sum(leaf.size for leaf in jax.tree.leaves(self._start(runs[0]).parameters))
         self._layers = max(run["depth"] for run in runs)
@@ -265,7 +265,7 @@ class Engine:
                 return None
         return {name: value[: len(unit)] for name, value in _joined(pieces, axis=1).items()}
 
-    # --- what goes into the program ----------------------------------------------------------------------------
+    # --- what goes into the program -------------------------------------------------------------------------
 
     def _start(self, run: dict[str, Any]) -> training.State:
         draws = _draws(run["seed"], self._dataset.features, self._dataset.classes, run["depth"], run["width"])
@@ -302,7 +302,7 @@ class Engine:
         where = self._devices[0] if self._mesh is None else NamedSharding(self._mesh, PartitionSpec())
         return jax.device_put(tree, where)
 
-    # --- compilation -------------------------------------------------------------------------------------------
+    # --- compilation ----------------------------------------------------------------------------------------
 
     def _program(self, run: dict[str, Any]) -> _Compiled:
         key = key_of(run)
@@ -375,8 +375,8 @@ def _draws(seed: int, features: int, outputs: int, depth: int, width: int) -> li
 def minibatches(seed: int, examples: int, size: int, begin: int, length: int) -> np.ndarray:
     """Rows of the minibatches of some steps; every epoch is a new permutation, its partial minibatch dropped.
 
-    They depend on the seed alone, so under one seed every activation sees the same examples in the same order, and
-    each epoch has its own generator, so any stretch can be made without what comes before it.
+    They depend on the seed alone, so under one seed every activation sees the same examples in the same
+    order, and each epoch has its own generator, so any stretch can be made without what comes before it.
 
     Args:
       seed: the seed of the run.

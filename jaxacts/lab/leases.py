@@ -1,7 +1,7 @@
-"""Leases on batches of runs: several processes, or machines with a shared folder, divide a sweep among themselves.
+"""Leases on batches of runs: processes, or machines with a shared folder, divide a sweep among themselves.
 
-A lease is a file made with ``O_EXCL``, whose modification time is its heartbeat. Two workers can at worst do the same
-batch twice, and then write the same bytes: leases save work, correctness does not rest on them.
+A lease is a file made with ``O_EXCL``, whose modification time is its heartbeat. Two workers can at worst do
+the same batch twice, and then write the same bytes: leases save work, correctness does not rest on them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STALE = 30.0  # seconds without one after which another host's lease may be take
 
 
 def _started(pid: int) -> str:
-    """When a process started, as the kernel counts it, so that a reused process number is not taken for the old one."""
+    """When a process started, as the kernel counts it: a reused process number is not the old process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
     except (OSError, IndexError):

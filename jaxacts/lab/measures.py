@@ -1,4 +1,4 @@
-"""What is measured of a network while it trains: small pure functions of pre-activations, slopes and gradients."""
+"""What is measured of a network while it trains: pure functions of pre-activations, slopes and gradients."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from jaxacts.lab.mlp import Layer, Parameters
-
-Array = jax.Array
 
 DEAD_BELOW = 1e-6  # |f'(z)| below this for every validation example: the unit passes no gradient
 SATURATED_BELOW = 0.05  # share of sup |f'|
@@ -115,7 +114,7 @@ def layer_measures(
       Arrays (layers,) by name.
     """
     found: dict[str, Array] = {}
-    for_all = jax.vmap if not isinstance(preactivations, list | tuple) else _stacked
+    for_all: Any = _stacked if isinstance(preactivations, list | tuple) else jax.vmap
     if "preactivation" in wanted:
         found["preactivation_mean"], found["preactivation_std"] = for_all(mean_and_std)(preactivations)
     if "dead" in wanted:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
-Array = jax.Array
 Normalisation = Literal["none", "layer", "batch"]
 
-# From this depth on the hidden layers are one stacked array run by `lax.scan`: compile time stops growing with
-# depth, for 1.2 to 1.5 times the time a step (measured at 16 to 128 layers).
+# From this depth on the hidden layers are one stacked array run by `lax.scan`: compile time stops growing
+# with depth, for 1.2 to 1.5 times the time a step (measured at 16 to 128 layers).
 SCAN_FROM = 32
 
 INITIALISERS = ("auto", "lecun", "glorot", "he", "orthogonal")
@@ -44,7 +44,7 @@ class Parameters(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """Running mean and variance of the pre-activations, for batch normalisation at evaluation: (layers, width)."""
+    """Running mean and variance of the pre-activations for batch normalisation: (layers, width)."""
 
     mean: Any
     variance: Any
@@ -67,7 +67,7 @@ class Output(NamedTuple):
 
 
 def draw(seed: int, features: int, outputs: int, depth: int, width: int) -> list[np.ndarray]:
-    """Standard-normal draws for the weights; they depend on the seed and the shapes only, not on the activation.
+    """Standard-normal draws for the weights; they depend on the seed and the shapes only, on no activation.
 
     Drawn on the host: it costs a millisecond, where a random-number program costs half a second to compile.
 
@@ -88,9 +88,7 @@ def draw(seed: int, features: int, outputs: int, depth: int, width: int) -> list
     """
     generator = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 1])))
     sizes = [features, *[width] * depth, outputs]
-    return [
-        generator.standard_normal(shape, dtype=np.float32) for shape in zip(sizes, sizes[1:], strict=False)
-    ]
+    return [generator.standard_normal(shape, dtype=np.float32) for shape in itertools.pairwise(sizes)]
 
 
 def init(
@@ -103,7 +101,8 @@ def init(
 
     The standard deviation of a weight is
 
-    * auto: :math:`g/\sqrt{n_{in}}` with the gain g of the activation, but :math:`1/\sqrt{n_{in}}` in the first
+    * auto: :math:`g/\sqrt{n_{in}}` with the gain g of the activation, but :math:`1/\sqrt{n_{in}}` in the
+    first
       layer, whose input is standardised data and not an activation;
     * lecun: :math:`1/\sqrt{n_{in}}`; he: :math:`\sqrt{2/n_{in}}`; glorot: :math:`\sqrt{2/(n_{in}+n_{out})}`;
     * orthogonal: as auto, with orthonormal rows or columns (the Q factor of the draws).
@@ -154,10 +153,23 @@ def init(
         layers[:-1] = [
             layer._replace(scale=scale, shift=0 * scale) for layer, scale in zip(layers, one, strict=False)
         ]
-    hidden = tuple(layers[1:-1])
-    if len(layers) - 1 >= SCAN_FROM:
-        hidden = jax.tree.map(lambda *leaves: np.stack(leaves), *hidden)
-    return Parameters(layers[0], hidden, layers[-1])
+    parameters = Parameters(layers[0], tuple(layers[1:-1]), layers[-1])
+    return stacked(parameters) if len(layers) - 1 >= SCAN_FROM else parameters
+
+
+def stacked(parameters: Parameters) -> Parameters:
+    """The same parameters with the hidden layers in one array, so that :func:`apply` runs them by `lax.scan`.
+
+    Args:
+      parameters: with two hidden layers or more; others are returned as they are.
+
+    Returns:
+      The parameters.
+    """
+    if isinstance(parameters.hidden, Layer) or not parameters.hidden:
+        return parameters
+    stack = np.stack if isinstance(parameters.first.weight, np.ndarray) else jnp.stack
+    return parameters._replace(hidden=jax.tree.map(lambda *leaves: stack(leaves), *parameters.hidden))
 
 
 def _orthogonal(normal: np.ndarray) -> np.ndarray:
@@ -170,8 +182,8 @@ def _orthogonal(normal: np.ndarray) -> np.ndarray:
 def probes(parameters: Parameters, batch: int) -> list[np.ndarray]:
     """Zero arrays to be added to the pre-activations of an unscanned network.
 
-    The gradient of a loss with respect to them is the gradient with respect to the pre-activations, so the forward
-    pass needs no hooks.
+    The gradient of a loss with respect to them is the gradient with respect to the pre-activations, so the
+    forward pass needs no hooks.
 
     Args:
       parameters: the parameters.
@@ -250,7 +262,11 @@ def apply(
 
     scanned = isinstance(parameters.hidden, Layer)
     depth = 1 + (parameters.hidden.weight.shape[0] if scanned else len(parameters.hidden))
-    keys = jax.random.split(key, depth) if dropout is not None and training else [None] * depth
+    keys: Any = [None] * depth
+    if dropout is not None and training:
+        if key is None:
+            raise ValueError("dropout needs a key")
+        keys = jax.random.split(key, depth)
 
     def at(tree: Any, index: Any) -> Any:
         return jax.tree.map(lambda leaf: leaf[index], tree)

@@ -57,10 +57,11 @@ def profile(contenders: Sequence[Contender], needs_gain: bool) -> tuple[dict[str
 def _gain(contender: Contender) -> float:
     from jaxacts import moments
 
-    gain = float(moments.gain(contender.fn, kind="he"))
+    gain = float(np.asarray(moments.gain(contender.fn, kind="he")))
     if not (math.isfinite(gain) and gain > 0):
         raise ValueError(
-            f"activation {contender.name} has no finite gain 1/sqrt(E f(z)^2) (got {gain}), so init 'auto' and "
+            f"activation {contender.name} has no finite gain 1/sqrt(E f(z)^2) (got {gain}), so init 'auto' "
+            "and "
             "'orthogonal' cannot be used with it; choose lecun, he or glorot"
         )
     return gain
@@ -83,8 +84,8 @@ def _suprema(contenders: Sequence[Contender]) -> list[float]:
             return look(contender.fn)
         except Exception as error:
             raise ValueError(
-                f"activation {contender.name} ({contender.source}) cannot be used: it must be an elementwise function "
-                f"of one JAX array that JAX can differentiate ({type(error).__name__}: {error})"
+                f"activation {contender.name} ({contender.source}) is no use: it must be an elementwise "
+                f"function of one JAX array that JAX can differentiate ({type(error).__name__}: {error})"
             ) from error
 
     seen = jax.jit(lambda: [look_safely(contender) for contender in contenders])()

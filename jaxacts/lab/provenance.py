@@ -40,7 +40,7 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def git_commit() -> str | None:
-    """The commit of the checkout that jaxacts runs from, with "+changes" when it is modified; None elsewhere."""
+    """The commit of the checkout jaxacts runs from, with "+changes" when it is modified; None elsewhere."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None

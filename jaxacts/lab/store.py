@@ -11,8 +11,8 @@ A folder holds
 ``events.jsonl``    one JSON object a line: what happened when, and how long it took
 ==================  =================================================================================
 
-Every npz carries a digest of its own arrays and the hash of the configuration that made it, so a truncated, altered
-or foreign file is noticed by name and never mixed in.
+Every npz carries a digest of its own arrays and the hash of the configuration that made it, so a truncated,
+altered or foreign file is noticed by name and never mixed in.
 """
 
 from __future__ import annotations
@@ -52,31 +52,32 @@ _DIGEST, _TAG = "__digest__", "__tag__"
 class Results:
     """Everything a sweep measured, with the run axis kept.
 
-    Shapes: R runs, T recorded steps, L hidden layers (the deepest network's; shallower ones are padded with NaN).
+    Shapes: R runs, T recorded steps, L hidden layers of the deepest network (others are padded with NaN).
 
     Attributes:
       config: the resolved configuration, plain JSON types (`jaxacts.lab.CompareConfig` as a dict).
       manifest: the whole manifest. Beside the configuration: ``schema``, ``hash``, ``created``, ``versions``,
         ``device``, ``git``, ``argv``, ``task`` ("classification" or "regression"), ``metric`` ("accuracy" or
-        "score"), ``dataset`` (name, classes, sizes, source, licence), ``activations`` (per display name: ``source``,
-        ``gain``, ``sup_derivative``, None when infinite, and ``sup_estimated``), ``parameters`` (their number in one
-        network), ``notes`` (sentences for the methods paragraph), ``timing``.
-      runs: one dict a run: ``activation`` (display name), ``learning_rate``, ``seed``, ``init``, ``optimizer``,
-        ``depth``, ``width``, ``batch_size``, ``precision``, ``normalisation``, ``residual``, ``dropout``,
-        ``weight_decay``, and ``facet``, a label made of the settings that vary besides activation, learning rate
-        and seed ("" when none does).
+        "score"), ``dataset`` (name, classes, sizes, source, licence), ``activations`` (per display name:
+        ``source``, ``gain``, ``sup_derivative``, None when infinite, and ``sup_estimated``), ``parameters``
+        (how many one network has), ``notes`` (sentences for the methods paragraph), and, once finished,
+        ``timing`` (of the process that finished it).
+      runs: one dict a run: ``activation`` (display name), ``learning_rate``, ``seed``, ``init``,
+        ``optimizer``, ``depth``, ``width``, ``batch_size``, ``precision``, ``normalisation``, ``residual``,
+        ``dropout``, ``weight_decay``, and ``facet``, a label made of the settings that vary besides
+        activation, learning rate and seed ("" when none does).
       steps: (T,) optimiser steps after which things were recorded.
       curves: arrays by name, each (R, T) or (R, T, layers), float32, NaN where a thing was not measured:
         ``train_loss`` (mean minibatch loss since the last record), ``validation_loss``, ``test_loss``,
-        ``validation_accuracy`` and ``test_accuracy`` (classification) or ``validation_score`` and ``test_score``
-        (regression: the coefficient of determination R^2), ``gradient_norm`` (R, T, L + 1; L2 norm of the last
-        minibatch's gradient of each weight matrix, input side first, in units of the loss), and over units and
-        validation examples, each (R, T, L): ``preactivation_mean``, ``preactivation_std``, ``dead`` (share of units
-        with |f'(z)| < 1e-6 for every validation example), ``saturated`` (share of units and examples with
-        |f'(z)| < 5 % of sup |f'|; NaN where the supremum is infinite).
+        ``validation_accuracy`` and ``test_accuracy`` (classification) or ``validation_score`` and
+        ``test_score`` (regression: the coefficient of determination R^2), ``gradient_norm`` (R, T, L + 1; L2
+        norm of the last minibatch's gradient of each weight matrix, input side first, in units of the loss),
+        and over units and validation examples, each (R, T, L): ``preactivation_mean``, ``preactivation_std``,
+        ``dead`` (share of units with |f'(z)| < 1e-6 for every validation example), ``saturated`` (share of
+        units and examples with |f'(z)| < 5 % of sup |f'|; NaN where the supremum is infinite).
       diverged: (R,) whether a loss of the run was ever not finite.
-      chosen: learning rate chosen on the validation split, by activation, or by "activation [facet]" when there is
-        more than one facet.
+      chosen: learning rate chosen on the validation split, by activation, or by "activation [facet]" when
+        there is more than one facet.
       folder: where it was loaded from or written to, or None.
     """
 
@@ -96,7 +97,7 @@ class Results:
 
     @property
     def facets(self) -> list[str]:
-        """Labels of the settings that were compared besides activation, learning rate and seed; [""] when none."""
+        """Labels of the settings compared besides activation, learning rate and seed; [""] for none."""
         return list(dict.fromkeys(run["facet"] for run in self.runs))
 
     @property
@@ -145,7 +146,7 @@ def choice_label(activation: str, facet: str) -> str:
     return f"{activation} [{facet}]" if facet else activation
 
 
-# --- files -----------------------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------------------
 
 
 def write_bytes(path: Path, content: bytes, *, sync: bool = False) -> None:
@@ -210,7 +211,7 @@ def read_json(path: Path) -> Any:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError as error:
         raise StoreError(
-            f"{path} is not valid JSON (truncated or altered): {error}; restore it, or start over with --fresh"
+            f"{path} is not valid JSON (truncated or altered): {error}; restore it, or use --fresh"
         ) from error
 
 
@@ -224,13 +225,13 @@ def _digest(arrays: Mapping[str, np.ndarray], tag: str) -> str:
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray], tag: str, *, sync: bool = False) -> None:
-    """Write arrays to an npz with their digest and the hash of the configuration they belong to, atomically."""
+    """Write arrays to an npz, with their digest and a tag of the configuration they belong to, atomically."""
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"array {name!r} holds Python objects; only plain arrays are stored")
     buffer = io.BytesIO()
     own = {_DIGEST: np.array(_digest(arrays, tag)), _TAG: np.array(tag)}
-    np.savez(buffer, **{**arrays, **own})  # object arrays were refused above
+    np.savez(buffer, **{**arrays, **own})  # pyright: ignore[reportArgumentType]  # object arrays were refused above
     write_bytes(path, buffer.getvalue(), sync=sync)
 
 
@@ -265,7 +266,7 @@ def read_npz(path: Path, tag: str | None = None) -> dict[str, np.ndarray]:
 
 
 def append_event(folder: Path, kind: str, **details: Any) -> None:
-    """Append one line to the events of a folder; one `write` call, so that several processes can share the file."""
+    """Append one line to the events of a folder, by one `write` call: processes can share the file."""
     line = (
         json.dumps(finite({"event": kind, "time": round(time.time(), 3), **details}), allow_nan=False) + "\n"
     )
@@ -308,14 +309,14 @@ def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     return manifest
 
 
-# --- results ---------------------------------------------------------------------------------------------------
+# --- results ------------------------------------------------------------------------------------------------
 
 
 def choose(runs: list[dict[str, Any]], curves: Mapping[str, np.ndarray], metric: str) -> dict[str, float]:
     """The learning rate with the best mean validation metric at the last step, per activation and facet.
 
-    The test split plays no part. A diverged run counts as the worst outcome, never as missing: accuracy 0, or a
-    score of minus infinity. Ties go to the lower mean validation loss, then to the smaller rate.
+    The test split plays no part. A diverged run counts as the worst outcome, never as missing: accuracy 0, or
+    a score of minus infinity. Ties go to the lower mean validation loss, then to the smaller rate.
 
     Args:
       runs: the run entries.
@@ -400,8 +401,8 @@ def load(folder: str | os.PathLike, *, partial: bool = False) -> Results:
       The results, with the run axis kept.
 
     Raises:
-      StoreError: when the folder is no run folder, a file is truncated, altered or missing, or the sweep is not
-        finished; the message names the file.
+      StoreError: when the folder is no run folder, a file is truncated, altered or missing, or the sweep is
+        not finished; the message names the file.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

@@ -1,4 +1,4 @@
-"""Comparisons: from a configuration to a folder of results, on every core, continued after any interruption."""
+"""Comparisons: from a configuration to a folder of results, continued after any interruption."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Plan:
 
 
 def plan(config: CompareConfig, output: str | os.PathLike | None = None, device: str = "auto") -> Plan:
-    """Resolve a configuration: find the activations, load the data, list the runs; train nothing, write nothing.
+    """Resolve a configuration: find the activations, load the data, list the runs; train and write nothing.
 
     Args:
       config: the configuration.
@@ -81,7 +81,7 @@ def plan(config: CompareConfig, output: str | os.PathLike | None = None, device:
     for size in {run["batch_size"] for run in runs}:
         if size > len(dataset.x_train):
             raise ValueError(
-                f"batch_size {size} is larger than the {len(dataset.x_train)} training examples of {dataset.name}"
+                f"batch_size {size} exceeds the {len(dataset.x_train)} training examples of {dataset.name}"
             )
     plain = configuration.plain(config, [contender.source for contender in found], dataset, platform)
     digest = configuration.digest(plain)
@@ -105,8 +105,8 @@ def compare(
 ) -> Results:
     """Train the same networks with different activations and keep everything that was measured.
 
-    The same call on a finished folder loads it; on an unfinished one it continues, with results that are bit for bit
-    those of an undisturbed sweep. Several processes may work on one folder at once.
+    The same call on a finished folder loads it; on an unfinished one it continues, with results that are bit
+    for bit those of an undisturbed sweep. Several processes may work on one folder at once.
 
     Args:
       activations: names, "module:function" strings or callables; None takes those of the configuration.
@@ -135,8 +135,8 @@ def compare(
       >>> import tempfile
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     results = jaxacts.lab.compare(
-      ...         ["relu", lambda x: x * jax.nn.sigmoid(x)], dataset="wine", seeds=2, depth=1, width=8, steps=20,
-      ...         learning_rates=[1e-2], batch_size=32, init="lecun", output=folder,
+      ...         ["relu", lambda x: x * jax.nn.sigmoid(x)], dataset="wine", seeds=2, depth=1, width=8,
+      ...         steps=20, learning_rates=[1e-2], batch_size=32, init="lecun", output=folder,
       ...     )
       >>> results.activations, results.curves["test_accuracy"].shape
       (['relu', 'lambda'], (4, 20))
@@ -189,17 +189,20 @@ def run(
     mine = [b for b in range(len(what.batches)) if shard is None or b % shard[1] == shard[0] - 1]
     store.append_event(folder, "start", **provenance.process(), batches=len(mine))
     _work(what, engine, mine, progress or (lambda done, total, message: None), workers)
-    store.append_event(
-        folder, "end", **provenance.process(), seconds=round(time.perf_counter() - begun, 3),
-        compile_seconds=round(engine.compile_seconds, 3),
-    )  # fmt: skip
-    if not _consolidate(folder, manifest):
+    timing = {
+        "seconds": round(time.perf_counter() - begun, 3),
+        "compile_seconds": round(engine.compile_seconds, 3),
+        "workers": engine.workers(workers),
+    }
+    store.append_event(folder, "end", **provenance.process(), **timing)
+    if not consolidate(folder, manifest):
         return store.load(folder, partial=True)
+    store.write_json(folder / store.MANIFEST, {**manifest, "timing": timing})
     return store.load(folder)
 
 
 def _open(what: Plan, fresh: bool) -> dict[str, Any] | None:
-    """The manifest of the folder, None when it has to be made; refuses foreign folders and other configurations."""
+    """The manifest of the folder, None when it has to be made; refuses other configurations."""
     folder = what.folder
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, not a folder")
@@ -397,7 +400,7 @@ def _checkpoints(what: Plan, batch: int) -> execution.Checkpoint:
     )
 
 
-def _consolidate(folder: Path, manifest: dict[str, Any]) -> bool:
+def consolidate(folder: Path, manifest: dict[str, Any]) -> bool:
     """Join all batches into one file once they are all there; several processes may do so at once."""
     if store.finished(folder):
         return True

@@ -1,8 +1,8 @@
 """One compiled program that trains one network with any of several activations.
 
-The activation is a traced index into a `lax.switch`, so comparing eight activations costs one compilation. The index
-must not be batched on a CPU: under `vmap` a switch evaluates every branch. `sweep` therefore runs one network a call
-on host threads there, and batches runs with `vmap` only on accelerators.
+The activation is a traced index into a `lax.switch`, so comparing eight activations costs one compilation.
+The index must not be batched on a CPU: under `vmap` a switch evaluates every branch. `sweep` therefore runs
+one network a call on host threads there, and batches runs with `vmap` only on accelerators.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
+from jax import Array, lax
 
 from jaxacts.lab import measures, mlp
-
-Array = jax.Array
 
 OPTIMIZERS = ("adam", "sgd", "momentum")
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
@@ -155,29 +153,53 @@ def value_and_slope(f: Callable[[Array], Array]) -> Callable[[Array], tuple[Arra
     return both
 
 
-def switched(branches: tuple[Callable[[Array], Array], ...], index: Array) -> Callable[[Array], Array]:
-    """One of several elementwise functions, chosen by a traced index, that stores one array for its gradient.
+class Switch(NamedTuple):
+    """One of several elementwise functions, chosen by a traced index.
 
-    Without the custom rule JAX would keep the residuals of all branches. The rule keeps f'(z), computed with f(z)
-    where both can share an exponential, so the backward pass is one multiplication and needs no second switch.
+    Attributes:
+      plain: (index, z) -> f(z).
+      pair: (index, z) -> (f(z), f'(z)), computed together.
+      trained: (index, z) -> f(z), with a gradient rule that stores one array.
+    """
+
+    plain: Callable[[Array, Array], Array]
+    pair: Callable[[Array, Array], tuple[Array, Array]]
+    trained: Callable[[Array, Array], Array]
+
+
+def switch(branches: tuple[Callable[[Array], Array], ...]) -> Switch:
+    """Make the functions that choose among `branches`.
+
+    Without a rule of its own JAX would keep the residuals of all branches for the backward pass. The rule
+    keeps f'(z), computed with f(z) where both can share an exponential, so the backward pass is one
+    multiplication and needs no second switch. Each is jitted, so that layers of equal shape are traced once.
 
     Args:
       branches: the functions.
-      index: which one, an integer scalar.
 
     Returns:
-      The function.
+      A :class:`Switch`.
+
+    Example:
+      >>> from jaxacts.lab.training import switch
+      >>> chosen = switch((jaxacts.relu, jaxacts.tanh))
+      >>> float(jax.grad(chosen.trained, argnums=1)(0, -1.0))
+      0.0
     """
+    values = [lambda z, f=f: f(z).astype(z.dtype) for f in branches]
+    pairs = [value_and_slope(f) for f in branches]
 
-    @jax.custom_vjp
-    def activation(index: Array, z: Array) -> Array:
-        return lax.switch(index, [value_and_slope(f) for f in branches], z)[0]
+    @jax.jit
+    def plain(index: Array, z: Array) -> Array:
+        return lax.switch(index, values, z)
 
-    def forward(index: Array, z: Array) -> tuple[Array, Array]:
-        return lax.switch(index, [value_and_slope(f) for f in branches], z)
+    @jax.jit
+    def pair(index: Array, z: Array) -> tuple[Array, Array]:
+        return lax.switch(index, pairs, z)
 
-    activation.defvjp(forward, lambda slope, cotangent: (None, cotangent * slope))
-    return functools.partial(activation, index)
+    trained = jax.custom_vjp(plain)
+    trained.defvjp(pair, lambda slope, cotangent: (None, cotangent * slope))
+    return Switch(plain, pair, trained)
 
 
 def _losses(task: str, output: Array, target: Array) -> Array:
@@ -202,10 +224,10 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
     Returns:
       A pure function ``train(state, run, data, order, begin, stops) -> (state, records)``, to be jitted (and
       vmapped over state, run and order). It trains from step `begin` through the steps in `stops` and records
-      after each: `order[i]` holds the rows of the minibatch of step ``begin + i``, and `records` maps names to
-      arrays with a leading axis of the length of `stops`. Calling it again with the returned state and the next
-      stretch of `order` and `stops` continues the same run bit by bit, so a run may be cut into chunks anywhere
-      between two records.
+      after each: `order[i]` holds the rows of the minibatch of step ``begin + i``, and `records` maps names
+      to arrays with a leading axis of the length of `stops`. Calling it again with the returned state and the
+      next stretch of `order` and `stops` continues the same run bit by bit, so a run may be cut into chunks
+      anywhere between two records.
 
     Example:
       >>> import numpy as np
@@ -222,6 +244,7 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
       True
     """
     update = transformation(program.optimizer).update
+    choose = switch(program.branches)
     dtype = PRECISIONS[program.precision]
     metric = "accuracy" if program.task == "classification" else "score"
 
@@ -239,7 +262,7 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         return output._replace(output=output.output.astype(jnp.float32))
 
     def one_step(step: Array, state: State, run: Run, x: Array, y: Array) -> tuple[State, Array, Array]:
-        activation = switched(program.branches, run.activation)
+        activation = functools.partial(choose.trained, run.activation)
         key = jax.random.fold_in(jax.random.key(run.seed), step) if program.dropout else None
 
         def objective(parameters: mlp.Parameters) -> tuple[Array, tuple[Array, Any]]:
@@ -257,7 +280,7 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats on purpose
             updates, optimizer = update(gradients, state.optimizer)
         if program.weight_decay:
-            updates = _decay(updates, state.parameters, run.weight_decay)
+            updates = _decay(cast(mlp.Parameters, updates), state.parameters, run.weight_decay)
         parameters = jax.tree.map(lambda p, u: p - run.learning_rate * u, state.parameters, updates)
         new = State(parameters, optimizer, statistics, state.scale)
         if state.scale is not None:
@@ -266,14 +289,9 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         return new, loss, norms
 
     def evaluate(state: State, run: Run, data: Data) -> dict[str, Array]:
-        def pair(z: Array) -> tuple[Array, Array]:
-            return lax.switch(run.activation, [value_and_slope(f) for f in program.branches], z)
-
-        def plain(z: Array) -> Array:
-            return lax.switch(
-                run.activation, [lambda z, f=f: f(z).astype(z.dtype) for f in program.branches], z
-            )
-
+        # Layers run as a scan here even when few: half the code to compile, and evaluation is rare.
+        state = state._replace(parameters=mlp.stacked(state.parameters))
+        plain, pair = (functools.partial(f, run.activation) for f in (choose.plain, choose.pair))
         inner = bool({"dead", "saturated"} & set(program.measure))
         found = {}
         out = forward(
@@ -342,8 +360,8 @@ def make_run(
     Returns:
       The run.
     """
-    numbers = (np.float32(number) for number in (learning_rate, supremum, weight_decay, dropout))
-    return Run(np.int32(activation), *numbers, np.uint32(seed))
+    rate, top, decay, dropped = (np.float32(x) for x in (learning_rate, supremum, weight_decay, dropout))
+    return Run(np.int32(activation), rate, top, decay, dropped, np.uint32(seed))
 
 
 def _weights(parameters: mlp.Parameters) -> list[Any]:
@@ -363,7 +381,7 @@ def _decay(updates: mlp.Parameters, parameters: mlp.Parameters, rate: Array) -> 
 
 
 def _rescale(old: State, new: State, gradients: Any) -> State:
-    """Dynamic loss scaling: skip a step whose gradients overflowed and halve the scale, double it now and then."""
+    """Dynamic loss scaling: skip a step that overflowed and halve the scale, double it now and then."""
     finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients)]).all()
     scale, good = old.scale
     grown = jnp.where(good + 1 >= _GROWTH_INTERVAL, scale * 2.0, scale)
