@@ -17,6 +17,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import tyro
+
 import jaxacts
 from jaxacts import accuracy
 from jaxacts.cli import Usage
@@ -34,7 +36,7 @@ f' and f'' in float32, and 8, 10 and 16 in float64."""
 class Options(_common.Verbosity):
     """What to check."""
 
-    names: _common.Positional[list[str]] = dataclasses.field(default_factory=list)
+    names: tyro.conf.Positional[list[str]] = dataclasses.field(default_factory=list)
     """Functions of the catalogue or package.module:function; without any, the whole catalogue."""
     against: str = ""
     """A module, such as jax.nn, whose functions of the same name are measured side by side."""
@@ -44,6 +46,8 @@ class Options(_common.Verbosity):
     """Float types."""
     cases: bool = False
     """Also check the non-default parameters that the catalogue declares as test cases."""
+    parameters: bool = False
+    """Also measure the derivatives with respect to the parameters."""
     json: bool = False
     """Print one JSON object."""
 
@@ -65,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
         jobs = _jobs(options)
     ours: list[accuracy.Report] = []
     theirs: dict[str, accuracy.Report] = {}
-    for done, (job, report) in enumerate(_measure(jobs, options.types), start=1):
+    for done, (job, report) in enumerate(_measure(jobs, options), start=1):
         if not options.quiet and sys.stderr.isatty():
             print(f"\r{done}/{len(jobs)} {job.name:<40}", end="", file=sys.stderr, flush=True)
         if job.truth_of is None:
@@ -131,11 +135,17 @@ def _load(path: str) -> Callable[..., Any]:
     return found
 
 
-def _measure(jobs: Sequence[Job], types: Sequence[str]) -> Iterator[tuple[Job, accuracy.Report]]:
+def _measure(jobs: Sequence[Job], options: Options) -> Iterator[tuple[Job, accuracy.Report]]:
     """Reports in the order of the jobs; compiling leaves Python free, so a few threads overlap."""
 
     def one(job: Job) -> accuracy.Report:
-        report = accuracy.measure(job.f, types=types, truth_of=job.truth_of, derivative=job.derivative)
+        report = accuracy.measure(
+            job.f,
+            types=options.types,
+            truth_of=job.truth_of,
+            derivative=job.derivative,
+            parameters=options.parameters,
+        )
         return dataclasses.replace(report, name=job.name) if ":" in job.name or job.truth_of else report
 
     with concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
@@ -145,11 +155,12 @@ def _measure(jobs: Sequence[Job], types: Sequence[str]) -> Iterator[tuple[Job, a
 def _print(options: Options, ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> None:
     rows = []
     for report in ours:
-        rows.append(_row(report, options.types))
+        rows.append(_row(report, options))
         rival = theirs.get(report.name)
         if rival is not None:
-            rows.append(_row(rival, options.types))
+            rows.append(_row(rival, options))
     columns = [("ULP", "left"), *((f"{name} f f' f''", "right") for name in options.types)]
+    columns += [("parameters", "left")] if options.parameters else []
     columns += [("kinks: f'", "left"), ("analytic f'", "left"), ("promise", "left")]
     _common.show(_common.table(columns, rows))
     if options.quiet:
@@ -159,16 +170,28 @@ def _print(options: Options, ours: list[accuracy.Report], theirs: dict[str, accu
         print(line)
 
 
-def _row(report: accuracy.Report, types: Sequence[str]) -> list[str]:
+def _row(report: accuracy.Report, options: Options) -> list[str]:
     by_type: dict[str, list[accuracy.Cell]] = {}
     for cell in report.cells:
         by_type.setdefault(cell.dtype, []).append(cell)
-    cells = [" ".join(_number(cell) for cell in by_type[name]) if name in by_type else "" for name in types]
+    cells = [
+        " ".join(_number(cell) for cell in by_type[name]) if name in by_type else "" for name in options.types
+    ]
+    if options.parameters:
+        cells.append(_parameters(report))
     kinks = ", ".join(f"{point:g}: {slope:.4g}" for point, slope in report.kinks[:4])
     if len(report.kinks) > 4:
         kinks += f", … ({len(report.kinks)})"
     analytic = "" if report.analytic is None else "agrees" if report.analytic.kept else "DIFFERS"
     return [report.name, *cells, kinks or "none", analytic, "kept" if report.kept else "BROKEN"]
+
+
+def _parameters(report: accuracy.Report) -> str:
+    """The worst of each parameter over the float types, in units of what is promised there."""
+    worst: dict[str, float] = {}
+    for cell in report.parameters:
+        worst[cell.parameter] = max(worst.get(cell.parameter, 0.0), cell.error / cell.bound)
+    return ", ".join(f"{key}: {100 * share:.0f}%{'' if share <= 1 else '!'}" for key, share in worst.items())
 
 
 def _number(cell: accuracy.Cell) -> str:
@@ -192,6 +215,13 @@ def _notes(ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> I
                 )
             if cell.specials:
                 yield f"{where}: wrong at {', '.join(cell.specials)}"
+        for cell in report.parameters:
+            if not cell.kept:
+                yield (
+                    f"{report.name} {cell.dtype} derivative with respect to {cell.parameter}: "
+                    f"{cell.error:.3g} ULP (promised {cell.bound:g}) at x = {cell.at!r}: "
+                    f"{cell.got!r}, true {cell.true!r}"
+                )
         if report.analytic is not None and not report.analytic.kept:
             yield (
                 f"{report.name}: the analytic derivative is off by {report.analytic.difference:.3g} "
@@ -243,6 +273,14 @@ def _entry(report: accuracy.Report) -> dict[str, Any]:
                 "kept": cell.kept,
             }
             for cell in report.cells
+        ],
+        "parameters": [
+            {
+                **{key: _plain(value) for key, value in vars(cell).items()},
+                "bound": cell.bound,
+                "kept": cell.kept,
+            }
+            for cell in report.parameters
         ],
     }
 

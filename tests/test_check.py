@@ -13,7 +13,7 @@ import pytest
 
 import jaxacts
 from jaxacts import accuracy, check
-from jaxacts.accuracy import _kinks, _points, _run, _ulp
+from jaxacts.accuracy import _kinks, _parameters, _points, _run, _ulp
 from jaxacts.cli import Usage
 from jaxacts.cli import main as jaxacts_main
 
@@ -25,8 +25,7 @@ def ulps(got, true, form=F32, scale=None, lo=0.0):
     return _ulp.errors(got, (true, np.full(true.shape, lo)), np.abs(true) if scale is None else scale, form)
 
 
-# --- the unit and the rules of the promise
-# ---------------------------------------------------------------------
+# the unit and the rules of the promise
 
 
 @pytest.mark.parametrize("form", [F16, BF16, F32, F64], ids=lambda form: form.name)
@@ -112,8 +111,7 @@ def test_scale_beside_a_zero_is_that_of_the_slope():
     assert (h == 2).all()
 
 
-# --- the points
-# ------------------------------------------------------------------------------------------------
+# the points
 
 
 def test_points_cover_what_they_promise():
@@ -133,8 +131,7 @@ def test_points_cover_what_they_promise():
         assert np.array_equal(x, _points.sample(form, [0.7]))  # the same in every run
 
 
-# --- functions with known defects
-# ------------------------------------------------------------------------------
+# functions with known defects
 
 
 def careless_sigmoid(x):
@@ -259,8 +256,36 @@ def test_errors_are_measured_under_jit_in_both_words(x64):
     ]
 
 
-# --- the command
-# -----------------------------------------------------------------------------------------------
+def careless_elu(x, alpha=1.0):
+    """The derivative with respect to alpha is e^x - 1, which cancels."""
+    return jnp.where(x > 0, x, alpha * (jnp.exp(jnp.minimum(x, 0)) - 1))
+
+
+def leaky(x, negative_slope=0.01):
+    return jnp.where(x >= 0, x, negative_slope * x)
+
+
+def test_parameter_derivatives_are_measured():
+    worst = _parameters.worst(careless_elu, "elu", {"alpha": 0.5}, F32, (0.0,), 100)
+    assert worst["alpha"][0] > 1e3
+    assert abs(worst["alpha"][1]) < 1e-3
+    exact = _parameters.worst(leaky, "leaky_relu", {"negative_slope": 0.25}, F32, (0.0,), 100)
+    assert exact["negative_slope"][0] == 0
+    assert (
+        _parameters.worst(careless_elu, "elu", {"alpha": 1}, F32, (), 100) == {}
+    )  # a whole number is static
+
+
+def test_parameters_are_part_of_the_report():
+    report = accuracy.measure(
+        jaxacts.get("leaky_relu", negative_slope=0.2), types=["float16"], parameters=True
+    )
+    (cell,) = report.parameters
+    assert (cell.dtype, cell.parameter, cell.error, cell.bound) == ("float16", "negative_slope", 0, 0.51)
+    assert report.kept
+
+
+# the command
 
 
 def test_exit_code_and_table(capsys):

@@ -7,6 +7,7 @@ keeps it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxacts import _declare
-from jaxacts.accuracy import _kinks, _points, _run, _ulp
+from jaxacts.accuracy import _kinks, _parameters, _points, _run, _ulp
 from jaxacts.accuracy._run import backend
 
-__all__ = ["PROMISE", "TYPES", "Agreement", "Cell", "Report", "backend", "measure"]
+__all__ = ["PROMISE", "TYPES", "Agreement", "Cell", "ParameterCell", "Report", "backend", "measure"]
 
 TYPES = tuple(_ulp.FORMATS)
 
@@ -82,6 +83,28 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class ParameterCell:
+    """The worst case of the derivative with respect to one parameter in one float type; see :class:`Cell`."""
+
+    dtype: str
+    parameter: str
+    error: float
+    at: float
+    got: float
+    true: float
+
+    @property
+    def bound(self) -> float:
+        """What is promised: as for f'."""
+        return PROMISE[self.dtype][1]
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise is kept."""
+        return self.error <= self.bound
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How far an analytic derivative is from the truth in float64: |difference| / max(1, |f'|), and where."""
 
@@ -104,6 +127,7 @@ class Report:
       cells: one for each float type and order.
       kinks: points where f or f' was found to jump, each with the derivative that `jax.grad` takes there.
       analytic: agreement of the analytic derivative, None without one.
+      parameters: one for each float type and parameter, where that was asked for.
     """
 
     name: str
@@ -111,11 +135,13 @@ class Report:
     cells: tuple[Cell, ...]
     kinks: tuple[tuple[float, float], ...]
     analytic: Agreement | None
+    parameters: tuple[ParameterCell, ...] = ()
 
     @property
     def kept(self) -> bool:
         """Whether every cell keeps the promise and the analytic derivative is right."""
-        return all(cell.kept for cell in self.cells) and (self.analytic is None or self.analytic.kept)
+        cells = (*self.cells, *self.parameters)
+        return all(cell.kept for cell in cells) and (self.analytic is None or self.analytic.kept)
 
 
 def measure(
@@ -124,6 +150,7 @@ def measure(
     types: Sequence[str] = TYPES,
     truth_of: str | _declare.Activation | None = None,
     derivative: Callable[..., jax.Array] | None = None,
+    parameters: bool = False,
     count: int = 1000,
 ) -> Report:
     """The accuracy of f, jax.grad(f) and the second derivative in each float type.
@@ -140,6 +167,7 @@ def measure(
         implementation `f`. Without it, a callable that is not in the catalogue is compared with itself in
         float64, so float64 cannot be judged and is left out.
       derivative: the analytic derivative to compare with; catalogue functions have their own.
+      parameters: also measure the derivatives of a catalogue function with respect to its parameters.
       count: roughly how many mpmath points of each kind a 32- or 64-bit type gets.
 
     Returns:
@@ -162,7 +190,10 @@ def measure(
     entry = _declare.record(known)
     if entry is None or not _has_formula(entry.name):
         return _same_code(f, tuple(types), derivative)
-    return _textbook(f, known, entry, tuple(types), derivative, count)
+    report = _textbook(f, known, entry, tuple(types), derivative, count)
+    if not parameters or f is not known:
+        return report
+    return dataclasses.replace(report, parameters=_parameter_cells(known, entry, tuple(types), count // 3))
 
 
 def _has_formula(name: str) -> bool:
@@ -209,6 +240,18 @@ def _textbook(
         derivative = functools.partial(entry.derivative, **_declare.unbind(known)[1])
     analytic = None if derivative is None else _agreement(derivative, x64, truth64[1][0])
     return Report(_name(f), "mpmath", tuple(cells), tuple(_kinks.find(run64)), analytic)
+
+
+def _parameter_cells(
+    known: Any, entry: _declare.Record, types: tuple[str, ...], count: int
+) -> tuple[ParameterCell, ...]:
+    params = {**entry.parameters, **_declare.unbind(known)[1]}
+    breaks = entry.facts_at(**params).breaks
+    cells = []
+    for name in types:
+        found = _parameters.worst(entry.fn, entry.name, params, _ulp.FORMATS[name], breaks, count)
+        cells += [ParameterCell(name, key, *worst) for key, worst in found.items()]
+    return tuple(cells)
 
 
 def _same_code(f: Callable, types: tuple[str, ...], derivative: Callable | None) -> Report:

@@ -23,7 +23,7 @@ def find(run64: Runner) -> list[tuple[float, float]]:
     cells = [(a, b) for order in (0, 1) for a, b in _candidates(x, run64(x), order)]
     if not cells:
         return []
-    points = sorted({_locate(run64, a, b) for a, b in cells} - {None})
+    points = sorted({point for a, b in cells if (point := _locate(run64, a, b)) is not None})
     merged = [p for i, p in enumerate(points) if i == 0 or p - points[i - 1] > 1e-9]
     slopes = run64(np.array(merged))[1] if merged else []
     return [(float(p) + 0.0, float(slope)) for p, slope in zip(merged, slopes, strict=True)]

@@ -21,7 +21,7 @@ def double_precision() -> Any:
     """A context in which float64 is float64."""
     enable = getattr(jax, "enable_x64", None)
     if enable is None:  # jax before 0.8
-        from jax.experimental import enable_x64 as enable
+        from jax.experimental import enable_x64 as enable  # pyright: ignore[reportAttributeAccessIssue]
     return enable(True)
 
 
@@ -69,11 +69,12 @@ def textbook(name: str, params: Mapping[str, float], points: np.ndarray) -> list
     hi, lo = np.empty((3, points.size)), np.empty((3, points.size))
     for i, x in enumerate(points):
         for order, exact in enumerate(reference.jet(name, float(x), 2, **params)):
-            hi[order, i], lo[order, i] = _pair(exact)
+            hi[order, i], lo[order, i] = pair(exact)
     return [(hi[order], lo[order]) for order in range(3)]
 
 
-def _pair(exact: Any) -> tuple[float, float]:
+def pair(exact: Any) -> tuple[float, float]:
+    """An mpmath number as the nearest float64 and the rest."""
     high = float(exact) if abs(exact) < 2.0**1023 else _large(exact)
     return high, float(exact - high) if np.isfinite(high) else 0.0
 
