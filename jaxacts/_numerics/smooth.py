@@ -172,6 +172,6 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
 def _line(slope: Any, intercept: Any, order: int, x: Array) -> Array:
     """The derivative of the given order of slope * x + intercept; a slope of zero counts also at infinite x."""
     slope, intercept = (jnp.broadcast_to(jnp.asarray(v, x.dtype), x.shape) for v in (slope, intercept))
-    if order:
-        return slope if order == 1 else jnp.zeros_like(x)
+    if order:  # an infinite slope stays infinite, and NaN stays NaN where there is no limit
+        return slope if order == 1 else jnp.where(jnp.isfinite(slope), 0.0, slope)
     return jnp.where(slope == 0, intercept, slope * x + intercept)

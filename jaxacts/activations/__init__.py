@@ -3,6 +3,7 @@
 from jaxacts.activations import (
     _algebraic,
     _exponential,
+    _exponential_rare,
     _gated,
     _gated_composite,
     _glu,
@@ -19,6 +20,7 @@ from jaxacts.activations import (
 )
 from jaxacts.activations._algebraic import *  # noqa: F403
 from jaxacts.activations._exponential import *  # noqa: F403
+from jaxacts.activations._exponential_rare import *  # noqa: F403
 from jaxacts.activations._gated import *  # noqa: F403
 from jaxacts.activations._gated_composite import *  # noqa: F403
 from jaxacts.activations._glu import *  # noqa: F403
@@ -36,6 +38,7 @@ from jaxacts.activations._vector import *  # noqa: F403
 _FAMILIES = (
     _algebraic,
     _exponential,
+    _exponential_rare,
     _gated,
     _gated_composite,
     _glu,

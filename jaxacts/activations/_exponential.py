@@ -5,25 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 
 import jax.numpy as jnp
-import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import like, series, smooth, widen
+from jaxacts._numerics.tails import decay, zero
 
 __all__ = ["celu", "elu", "mpelu", "pelu", "reu", "selu", "serlu"]
-
-# where e^u is 0 to any precision, also times a power of u
-_GONE = {np.dtype(np.float32): -130.0, np.dtype(np.float64): -1080.0}
-
-
-def _decay(u):
-    """The series of e^u - 1 for u <= 0; -1 itself far out, where the derivatives of u may be huge."""
-    head = u.value.head
-    gone = lax.lt(head, head.dtype.type(_GONE[np.dtype(head.dtype)]))
-    return series.where(gone, -1.0, series.expm1(u))
-
 
 # --- elu
 
@@ -92,16 +81,11 @@ declare(
 
 
 def _celu_program(x, alpha):
-    left = alpha * _decay(x / alpha)
-    # x / alpha is 0/0 only where both are 0, and f(0) = 0 whatever alpha is
-    origin = lax.eq(x.value.head, np.zeros((), x.value.head.dtype))
-    flat = 0.0 * x
-    at_zero = series.where(origin, flat, -1.0 * alpha) if not isinstance(alpha, float) else flat
-    if isinstance(alpha, float):
-        left = flat if alpha == 0 else left
-    else:
-        limit = lax.eq(alpha.value.head, np.zeros((), x.value.head.dtype))
-        left = series.where(limit, at_zero, left)
+    left = 0.0 * x if isinstance(alpha, float) and alpha == 0 else alpha * decay(x / alpha)
+    if not isinstance(alpha, float):
+        # at alpha = 0 the left branch is -alpha to first order, but at x = 0 it is 0 whatever alpha is
+        limit = series.where(zero(x), 0.0 * x, -alpha)
+        left = series.where(zero(alpha), limit, left)
     return series.where(series.positive(x), x, left)
 
 
@@ -228,7 +212,7 @@ declare(
 # --- pelu
 
 _pelu = smooth(
-    lambda x, a, b: series.where(series.positive(x), a * x / b, a * _decay(x / b)),
+    lambda x, a, b: series.where(series.positive(x), a * x / b, a * decay(x / b)),
     right=lambda a, b: (a / b, 0.0),
 )
 
@@ -292,7 +276,7 @@ declare(
 # --- mpelu
 
 _mpelu = smooth(
-    lambda x, alpha, beta: series.where(series.positive(x), x, alpha * _decay(beta * x)), right=(1.0, 0.0)
+    lambda x, alpha, beta: series.where(series.positive(x), x, alpha * decay(beta * x)), right=(1.0, 0.0)
 )
 
 

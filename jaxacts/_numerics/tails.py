@@ -1,0 +1,106 @@
+"""Formulas on series that neither overflow, underflow nor cancel far from the origin, and the conditions they need."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jax import lax
+
+from jaxacts._numerics import pair as pr
+from jaxacts._numerics import series
+from jaxacts._numerics.constants import PI
+from jaxacts._numerics.pair import Number, Pair
+from jaxacts._numerics.series import Series, _elementary
+
+Array = jax.Array
+Parameter = Series | float
+HALF_PI = PI / 2
+
+# where e^u is 0 to any precision, also times a power of u
+_GONE = {np.dtype(np.float32): -130.0, np.dtype(np.float64): -1080.0}
+# |u| beyond which 1/u is held over a scale, and the exponent of the scale: high enough that the square and the cube
+# of 1/u keep their tails while they are normal numbers, low enough that the seventh power of the scale is finite
+_LARGE = {np.dtype(np.float32): (2.0**16, 16), np.dtype(np.float64): (2.0**100, 100)}
+
+
+def number(u: Parameter, like: Array) -> Array:
+    """The value of a series or of a constant, as a float array."""
+    value = u.value if isinstance(u, Series) else u
+    return pr.to_float(value) if isinstance(value, Pair) else lax.full_like(like, float(value))
+
+
+def negative(x: Series) -> Array:
+    """Where the value of x is < 0: for functions whose right branch owns the origin."""
+    value = x.value
+    assert isinstance(value, Pair)
+    return lax.lt(value.head, pr.constant(value.head, 0.0))
+
+
+def zero(x: Series) -> Array:
+    """Where the value of x is 0."""
+    value = x.value
+    assert isinstance(value, Pair)
+    return lax.eq(value.head, pr.constant(value.head, 0.0))
+
+
+def beyond(x: Series, bound: Parameter) -> Array:
+    """Where |x| > |bound|."""
+    value = x.value
+    assert isinstance(value, Pair)
+    size = lax.abs(pr.to_float(value))
+    return lax.gt(size, lax.abs(number(bound, size)))
+
+
+def decay(u: Series) -> Series:
+    """e^u - 1 for u <= 0; -1 itself far out, where the derivatives of u may be too large for a product with 0."""
+    value = u.value
+    if not isinstance(value, Pair):  # u = 0
+        return series.expm1(u)
+    gone = lax.lt(value.head, pr.constant(value.head, _GONE[np.dtype(value.head.dtype)]))
+    return series.where(gone, -1.0, series.expm1(u))
+
+
+@_elementary
+def inverse(u: Pair, n: int) -> list[Number]:
+    """1 / u, whose powers keep their precision until they are no longer normal numbers."""
+    limit, power = _LARGE[np.dtype(u.head.dtype)]
+    large = lax.gt(lax.abs(u.head), pr.constant(u.head, limit))
+    one, up = (lax.full_like(u.head, v) for v in (1.0, 2.0**power))
+    top = Pair(lax.select(large, up, one), lax.full_like(u.head, 0.0))
+    quotient = pr.divide(top, u)
+    assert isinstance(quotient, Pair)
+    result: list[Number] = [pr.rescale(quotient, large, power)]
+    for _ in range(n):
+        result.append(pr.negative(pr.multiply(result[-1], result[0])))
+    return result
+
+
+def proportion(x: Series, b: Parameter) -> Series:
+    """x / (b + |x|) for b > 0; at 0 the derivatives are those from the right."""
+    part = inverse(series.absolute(x) + b)
+    rest = 1.0 - b * part  # where b is the lesser part, this form does not cancel in the derivatives
+    far = series.where(negative(x), -rest, rest)
+    return series.where(beyond(x, b), far, x * part)
+
+
+def over_root(x: Series, alpha: Parameter) -> Series:
+    """x / sqrt(1 + alpha x^2) for alpha >= 0."""
+    value = x.value
+    assert isinstance(value, Pair)
+    v = pr.to_float(value)
+    large = lax.gt(lax.mul(number(alpha, v), lax.mul(v, v)), pr.constant(v, 1.0))
+    w = inverse(x)
+    far = series.reciprocal(series.sqrt(w * w + alpha))
+    far = series.where(negative(x), -far, far)
+    return series.where(large, far, x / series.sqrt(1.0 + alpha * x * x))
+
+
+def arctan(x: Series) -> Series:
+    """Inverse tangent, through that of 1/x where x is large."""
+    size = series.absolute(x)
+    far = HALF_PI - series.arctan(inverse(size))
+    far = series.where(negative(x), -far, far)
+    return series.where(beyond(x, 2.0), far, series.arctan(x))
+
+
+__all__ = ["arctan", "beyond", "decay", "inverse", "negative", "number", "over_root", "proportion", "zero"]
