@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxacts.moments import _rules
@@ -15,16 +14,12 @@ _ROUNDS = 54
 _PANELS = 8192
 
 
-def unit_roundoff() -> float:
-    """Machine epsilon of JAX's default float type, in which callables are evaluated."""
-    return float(jnp.finfo(jnp.result_type(float)).eps)
-
-
 def integrate(
     integrand: Callable[[np.ndarray], np.ndarray],
     q: float,
     mean: float,
-    breaks: Sequence[float] = (),
+    breaks: Sequence[float],
+    eps: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """E[g(mean + √q z)] for several g at once, with error estimates.
 
@@ -37,13 +32,13 @@ def integrate(
       q: variance, positive.
       mean: mean.
       breaks: points x where some derivative of g jumps.
+      eps: relative rounding error of the values.
 
     Returns:
       The k expectations and k estimates of their absolute errors.
     """
     spread = np.sqrt(q)
     nodes, weights, rows = _rules.rule()
-    eps = unit_roundoff()
     edges = _first_edges(spread, mean, breaks)
     left, right = edges[:-1], edges[1:]
     done_sum = done_error = done_size = 0.0

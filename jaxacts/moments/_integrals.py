@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxacts.moments import _adaptive, _mesh, _sampling, _traced
+from jaxacts import _declare
+from jaxacts.moments import _adaptive, _mesh, _pairs, _sampling, _traced
 
 Array = jax.Array
-# Plain arithmetic from f(x) (and f'(x) with `slope`) to the integrands: it runs on NumPy and on JAX arrays.
+# Plain arithmetic from f(x), with `slope` f'(x) too, with `point` x before both; on NumPy and on JAX arrays.
 Integrands = Callable[..., tuple[Any, ...]]
 
 
@@ -25,17 +26,23 @@ class Integrals(NamedTuple):
 
 
 def integrals(
-    f: Callable[..., Any], integrands: Integrands, q: Any, mean: Any = 0.0, *, slope: bool = False
+    f: Callable[..., Any],
+    integrands: Integrands,
+    q: Any,
+    mean: Any = 0.0,
+    *,
+    slope: bool = False,
+    point: bool = False,
 ) -> Integrals:
     """Expectations of several functions of f(x) and f'(x) for x ~ N(mean, q)."""
     _sampling.check_callable(f)
     check_variance("q", q)
     if not _sampling.is_traced(q, mean) and np.ndim(q) == 0 == np.ndim(mean):
         try:
-            return _on_host(f, integrands, float(q), float(mean), slope)
+            return _on_host(f, integrands, float(q), float(mean), slope, point)
         except _sampling.TracedCallable:
             pass
-    return _in_jax(f, integrands, q, mean, slope)
+    return _in_jax(f, integrands, q, mean, slope, point)
 
 
 def pair_integrals(
@@ -46,60 +53,63 @@ def pair_integrals(
     check_variance("q1", q1)
     check_variance("q2", q2)
     check_correlation(c)
+    if not _sampling.is_traced(q1, q2, c) and np.ndim(q1) == np.ndim(q2) == np.ndim(c) == 0:
+        try:
+            return _pair_on_host(f, integrands, float(q1), float(q2), float(c), slope)
+        except _sampling.TracedCallable:
+            pass
     dtype = jnp.result_type(float)
     q1, q2, c = jnp.broadcast_arrays(*(jnp.asarray(value).astype(dtype) for value in (q1, q2, c)))
-    one = _pair_function(f, integrands, slope)
-    if c.ndim == 0:
-        value, error = one(q1, q2, c)
-    else:
-        value, error = jax.vmap(one, out_axes=1)(q1.ravel(), q2.ravel(), c.ravel())
-        value, error = value.reshape(-1, *c.shape), error.reshape(-1, *c.shape)
-    if _sampling.is_traced(value):
-        return Integrals(value, error)
-    return Integrals(np.asarray(value), np.asarray(error))
-
-
-def _pair_function(f: Callable[..., Any], integrands: Integrands, slope: bool) -> Callable[..., Any]:
-    """`integrate_pair` for one callable, compiled once where the callable can be a cache key."""
-    edges, breaks = _mesh.edges(f), _mesh.breaks(f)
-    if not breaks and not _sampling.is_traced(*edges):
+    rows, edges, breaks = _rows(f, integrands, slope), _mesh.edges(f), _mesh.breaks(f)
+    if _declare.record(f) is None:
         breaks = _mesh.undeclared(f)
-    if _sampling.is_traced(*edges, *breaks) or _mesh.closes_over_tracers(f):
-        return functools.partial(_traced.integrate_pair, _rows(f, integrands, slope), edges, breaks)
-    try:
-        return _compiled_pair(f, integrands, slope, edges, breaks)
-    except TypeError:  # not hashable
-        return _compiled_pair.__wrapped__(f, integrands, slope, edges, breaks)
+    one = functools.partial(_traced.integrate_pair, rows, edges, breaks)
+    if c.ndim == 0:
+        return Integrals(*one(q1, q2, c))
+    value, error = jax.vmap(one, out_axes=1)(q1.ravel(), q2.ravel(), c.ravel())
+    return Integrals(value.reshape(-1, *c.shape), error.reshape(-1, *c.shape))
 
 
-@functools.lru_cache(maxsize=256)
-def _compiled_pair(f, integrands, slope, edges, breaks):
-    return jax.jit(functools.partial(_traced.integrate_pair, _rows(f, integrands, slope), edges, breaks))
+def _pair_on_host(f, integrands: Integrands, q1: float, q2: float, c: float, slope: bool) -> Integrals:
+    def rows(x: np.ndarray) -> np.ndarray:
+        return np.stack(integrands(*_sampling.sample(f, x, slope=slope)))
+
+    if q1 == 0 or q2 == 0:  # one of the two is a constant
+        at_zero = rows(np.zeros(1))[:, 0]
+        other = _on_host(f, integrands, max(q1, q2), 0.0, slope)
+        return Integrals(at_zero * other.value, np.abs(at_zero) * other.error)
+    edges = np.array(_mesh.edges(f))
+    breaks = np.array(_mesh.undeclared(f) if _declare.record(f) is None else _mesh.breaks(f), dtype=float)
+    return Integrals(*_pairs.integrate_pair(rows, edges, breaks, q1, q2, c, _sampling.roundoff(f)))
 
 
-def _rows(f: Callable[..., Any], integrands: Integrands, slope: bool) -> Callable[[Array], Array]:
+def _rows(
+    f: Callable[..., Any], integrands: Integrands, slope: bool, point: bool = False
+) -> Callable[[Array], Array]:
     def rows(x: Array) -> Array:
-        return jnp.stack(integrands(*(_sampling.value_and_slope(f, x) if slope else (f(x),))))
+        values = _sampling.value_and_slope(f, x) if slope else (f(x),)
+        return jnp.stack(integrands(*((x,) if point else ()), *values))
 
     return rows
 
 
-def _on_host(f, integrands: Integrands, q: float, mean: float, slope: bool) -> Integrals:
+def _on_host(f, integrands: Integrands, q: float, mean: float, slope: bool, point: bool = False) -> Integrals:
     def rows(x: np.ndarray) -> np.ndarray:
-        return np.stack(integrands(*_sampling.sample(f, x, slope=slope)))
+        values = _sampling.sample(f, x, slope=slope)
+        return np.stack(integrands(*((x,) if point else ()), *values))
 
     if not np.isfinite(q + mean):
         raise ValueError(f"q and mean must be finite, were {q} and {mean}")
     if q == 0:
         value = rows(np.array([mean]))[:, 0]
-        return Integrals(value, _adaptive.unit_roundoff() * np.abs(value))
-    return Integrals(*_adaptive.integrate(rows, q, mean, _mesh.breaks(f)))
+        return Integrals(value, _sampling.roundoff(f) * np.abs(value))
+    return Integrals(*_adaptive.integrate(rows, q, mean, _mesh.breaks(f), _sampling.roundoff(f)))
 
 
-def _in_jax(f, integrands: Integrands, q: Any, mean: Any, slope: bool) -> Integrals:
+def _in_jax(f, integrands: Integrands, q: Any, mean: Any, slope: bool, point: bool) -> Integrals:
     dtype = jnp.result_type(float)
     q, mean = jnp.broadcast_arrays(jnp.asarray(q).astype(dtype), jnp.asarray(mean).astype(dtype))
-    one = functools.partial(_traced.integrate, _rows(f, integrands, slope), _mesh.edges(f))
+    one = functools.partial(_traced.integrate, _rows(f, integrands, slope, point), _mesh.edges(f))
     if q.ndim == 0:
         return Integrals(*one(q, mean))
     value, error = jax.vmap(one, out_axes=1)(q.ravel(), mean.ravel())

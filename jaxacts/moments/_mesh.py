@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxacts import _declare
@@ -17,10 +16,10 @@ from jaxacts.moments import _rules, _sampling
 _REACH = 16384.0
 # Panels a shell [4^k, 4^(k+1)] may have, while kinks are searched for and in the mesh that is kept.
 _SEARCH, _KEEP = 400, 48
-# Relative size of the last coefficients of a resolved function: a hundred times what rounding leaves in them.
-_RESOLVED = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 4e-6}
-# Widths below this (relative to max(1, |x|)) are not halved further: the kink is where the panel is.
-_FINEST = {np.dtype(np.float64): 1e-14, np.dtype(np.float32): 1e-6}
+# What rounding leaves in the last coefficients of a resolved function, in units of its rounding error.
+_NOISE = 4096.0
+# Panels are not split below this many units of rounding, relative to max(1, |x|): the kink is where they are.
+_FINEST = 16.0
 
 
 def breaks(f: Callable[..., Any]) -> tuple[Any, ...]:
@@ -62,27 +61,11 @@ def undeclared(f: Callable[..., Any]) -> tuple[float, ...]:
         return ()
 
 
-def closes_over_tracers(f: Callable[..., Any]) -> bool:
-    """Whether values of f cannot be had now because it depends on something being traced."""
-    try:
-        _search(f)
-    except _sampling.TracedCallable:
-        return True
-    return False
-
-
 def _search(f: Callable[..., Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    dtype = np.dtype(jnp.result_type(float))
     try:
-        return _cached(f, dtype)
+        return _cached(f)
     except TypeError:  # not hashable: sampled anew each time
         return _sampled(f)
-
-
-@functools.lru_cache(maxsize=512)
-def _cached(f: Callable[..., Any], dtype: np.dtype) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    del dtype  # part of the key: single precision resolves less
-    return _sampled(f)
 
 
 def _sampled(f: Callable[..., Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -91,6 +74,9 @@ def _sampled(f: Callable[..., Any]) -> tuple[tuple[float, ...], tuple[float, ...
     places = np.union1d(found, [0.0, *breaks(f)])
     start = np.unique(np.concatenate([_rules.scales(_REACH, 4.0), places, _steep(f, places)]))
     return tuple(_refine(f, start, _KEEP, rounds=12)[0].tolist()), tuple(found.tolist())
+
+
+_cached = functools.lru_cache(maxsize=512)(_sampled)
 
 
 def _standard_edges() -> tuple[float, ...]:
@@ -117,7 +103,7 @@ def _kinks(f: Callable[..., Any]) -> np.ndarray:
 
 def _locate(f: Callable[..., Any], left: float, right: float) -> float:
     """The place in (left, right) where f or f' jumps or f' bends, by repeated magnification."""
-    finest = _FINEST[np.dtype(jnp.result_type(float))]
+    finest = _FINEST * _sampling.roundoff(f)
     for _ in range(24):
         x = np.linspace(left, right, 33)
         if x[1] - x[0] < finest * max(1.0, abs(left)):
@@ -149,7 +135,7 @@ def _refine(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split panels until the Legendre coefficients of f and f' die out on each; returns edges and widths."""
     nodes, _, rows = _rules.rule()
-    dtype = np.dtype(jnp.result_type(float))
+    eps = _sampling.roundoff(f)
     shells = 4.0 ** np.arange(-1, 9)
     count = np.zeros(len(shells) + 1, dtype=int)  # finished panels in each shell
     largest = np.full((2, count.size), float(np.finfo(np.float32).tiny))
@@ -166,8 +152,8 @@ def _refine(
         shell = np.searchsorted(shells, outer)
         np.maximum.at(largest, (slice(None), shell), np.nan_to_num(np.abs(values)).max(-1))
         size = np.maximum.accumulate(largest, axis=1)[:, shell]  # of f and f' this far from 0 or closer
-        rough = np.any(tails > _RESOLVED[dtype] * size, axis=0)
-        rough &= width > _FINEST[dtype] * np.maximum(1.0, np.abs(left))
+        rough = np.any(tails > _NOISE * eps * size, axis=0)
+        rough &= width > _FINEST * eps * np.maximum(1.0, np.abs(left))
         waiting = np.bincount(shell[rough], minlength=count.size)
         count += np.bincount(shell[~rough], minlength=count.size)
         split_up = rough & (count + 2 * waiting <= cap)[shell]

@@ -1,22 +1,31 @@
-"""Evaluating a callable on the host, also while JAX is tracing something else."""
+"""Evaluating a callable on the host in double precision, also while JAX is tracing something else."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxacts import _declare
+from jaxacts.moments import _interpreter
 
-# Points are evaluated in blocks of these sizes only: op-by-op dispatch meets few shapes and compiles little.
-_BLOCKS = (640, 1280, 5120, 40960)
+# Points are evaluated in blocks of these sizes only, so that a function is traced for few shapes.
+_BLOCKS = (640, 5120, 40960)
 
 
 class TracedCallable(Exception):
     """The callable closes over a traced value: its numbers do not exist yet."""
+
+
+class Program(NamedTuple):
+    """A callable (and its derivative) as a function from NumPy to NumPy, and the type it computes in."""
+
+    run: Callable[[np.ndarray], list[np.ndarray]]
+    dtype: np.dtype
 
 
 def is_traced(*values: Any) -> bool:
@@ -36,8 +45,13 @@ def check_callable(f: Any, name: str = "f") -> None:
         raise TypeError(f"{name} must be a callable of one array, was {type(f).__name__}{hint}")
 
 
+def roundoff(f: Callable[..., Any]) -> float:
+    """Machine epsilon of the type in which f is evaluated here."""
+    return float(np.finfo(_program_of(f, _BLOCKS[0], False).dtype).eps)
+
+
 def sample(f: Callable[..., Any], x: np.ndarray, *, slope: bool = False) -> np.ndarray:
-    """Values of f (and of f' with `slope`) at the points x as float64, computed in JAX's default float type.
+    """Values of f (and of f' with `slope`) at the points x, in double precision whenever f allows it.
 
     Args:
       f: an elementwise callable.
@@ -51,9 +65,6 @@ def sample(f: Callable[..., Any], x: np.ndarray, *, slope: bool = False) -> np.n
       TracedCallable: if f closes over a tracer.
       ValueError: if f does not keep the shape.
     """
-    _, bound = _declare.unbind(f)
-    if is_traced(*bound.values()):
-        raise TracedCallable
     parts = []
     start = 0
     while start < x.size:
@@ -61,25 +72,71 @@ def sample(f: Callable[..., Any], x: np.ndarray, *, slope: bool = False) -> np.n
         size = next((block for block in _BLOCKS if block >= left), _BLOCKS[-1])
         block = x[start : start + size]
         padded = np.concatenate([block, np.full(size - block.size, block[0])])
-        parts.append(_evaluate(f, padded, slope)[:, : block.size])
+        parts.append(_evaluate(_program_of(f, size, slope), padded)[:, : block.size])
         start += size
     return np.concatenate(parts, axis=1)
 
 
-def _evaluate(f: Callable[..., Any], x: np.ndarray, slope: bool) -> np.ndarray:
-    dtype = np.dtype(jnp.result_type(float))
-    try:
-        with jax.ensure_compile_time_eval():
-            points = jnp.asarray(x.astype(dtype))
-            rows = value_and_slope(f, points) if slope else (f(points),)
-    except jax.errors.UnexpectedTracerError as error:
-        raise TracedCallable from error
-    if is_traced(*rows):
-        raise TracedCallable
+def _evaluate(program: Program, x: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        rows = program.run(x.astype(program.dtype))
     for row in rows:
-        if jnp.shape(row) != x.shape:
+        if row.shape != x.shape:
             raise ValueError(
-                f"f must act elementwise: it turned shape {x.shape} into {jnp.shape(row)}; "
+                f"f must act elementwise: it turned shape {x.shape} into {row.shape}; "
                 "functions of a whole vector have no Gaussian moments of this kind"
             )
-    return np.stack([np.asarray(row).astype(np.float64) for row in rows])
+    return np.stack([row.astype(np.float64) for row in rows])
+
+
+def _program_of(f: Callable[..., Any], size: int, slope: bool) -> Program:
+    _, bound = _declare.unbind(f)
+    if is_traced(*bound.values()):
+        raise TracedCallable
+    # The default type is part of the key: it is what a callable that refuses float64 is given.
+    key = (size, slope, np.dtype(jnp.result_type(float)))
+    try:
+        hash(f)
+    except TypeError:
+        return _program.__wrapped__(f, *key)
+    return _program(f, *key)
+
+
+@functools.lru_cache(maxsize=1024)
+def _program(f: Callable[..., Any], size: int, slope: bool, default: np.dtype) -> Program:
+    def rows(x: jax.Array) -> tuple[jax.Array, ...]:
+        return value_and_slope(f, x) if slope else (f(x),)
+
+    double = np.dtype(np.float64)
+    try:
+        with _enable_x64():
+            closed = jax.make_jaxpr(rows)(jax.ShapeDtypeStruct((size,), double))
+        dtype = double
+    except (TypeError, ValueError):  # f mixes its input with single-precision arrays, under strict promotion
+        try:
+            closed, dtype = jax.make_jaxpr(rows)(jax.ShapeDtypeStruct((size,), default)), default
+        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # f wants to see its numbers
+            return Program(functools.partial(_eagerly, rows), default)
+    if is_traced(*closed.consts):
+        raise TracedCallable
+
+    def run(x: np.ndarray) -> list[np.ndarray]:
+        with _enable_x64():
+            return _interpreter.run(closed.jaxpr, closed.consts, (x,))
+
+    return Program(run, dtype)
+
+
+def _eagerly(rows: Callable[..., Any], x: np.ndarray) -> list[np.ndarray]:
+    with jax.ensure_compile_time_eval():
+        results = rows(jnp.asarray(x))
+    if is_traced(*results):
+        raise TracedCallable
+    return [np.asarray(row) for row in results]
+
+
+def _enable_x64() -> Any:
+    enable = getattr(jax, "enable_x64", None)
+    if enable is None:  # before jax 0.8
+        from jax.experimental import enable_x64 as enable
+    return enable(True)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxacts.moments import _adaptive, _rules
+from jaxacts.moments import _rules
 from jaxacts.moments._sampling import is_traced
 
 Array = jax.Array
@@ -69,7 +69,7 @@ def _panel_error(values: Array, z: Array, width: Array) -> Array:
 def integrate(rows: Rows, edges: tuple[Any, ...], q: Array, mean: Array) -> tuple[Array, Array]:
     """E[g(mean + √q z)] and error estimates for the k functions in `rows`; edges are in x."""
     # eps^(2/3) balances rounding and truncation of the derivative of a smooth function at q = 0.
-    spread, safe = roots(q, _adaptive.unit_roundoff() ** (2 / 3))
+    spread, safe = roots(q, float(jnp.finfo(q.dtype).eps) ** (2 / 3))
     left, width = panels(_rules.EDGES, (as_points(edges, q.dtype) - mean) / safe)
     z, w = nodes(left, width)
     values = rows((mean + spread * z).ravel()).reshape(-1, *z.shape)
@@ -98,7 +98,7 @@ def integrate_pair(
     Returns:
       The k expectations and their error estimates.
     """
-    eps = _adaptive.unit_roundoff()
+    eps = float(jnp.finfo(c.dtype).eps)
     spread1, safe1 = roots(q1, eps ** (2 / 3))
     spread2, safe2 = roots(q2, eps ** (2 / 3))
     # Correlated beyond rounding, the derivative with respect to c is a one-sided difference: √eps for kinks.
