@@ -221,11 +221,11 @@ def test_ranks_are_scipy_ranks(rng):
 
 def test_detectable_difference_by_simulation(rng):
     """A paired t-test finds the difference it says it can detect in 80 % of experiments."""
-    difference = statistics.detectable_difference(5, 2.0)
+    difference = outcomes.detectable_difference(5, 2.0)
     samples = rng.normal(difference, 2.0, size=(4000, 5))
     found = np.mean(scipy.stats.ttest_1samp(samples, 0.0, axis=1).pvalue < 0.05)
     assert abs(found - 0.8) < 4 * math.sqrt(0.8 * 0.2 / 4000)  # four standard errors
-    assert statistics.detectable_difference(1, 2.0) == math.inf
+    assert outcomes.detectable_difference(1, 2.0) == math.inf
 
 
 def test_performance_profile_counts(rng):

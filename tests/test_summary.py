@@ -4,11 +4,11 @@ import dataclasses
 import json
 import math
 
+import _synthetic
 import numpy as np
 import pytest
 import scipy.stats
 
-import _synthetic
 from jaxacts.lab import summary
 
 
@@ -142,7 +142,7 @@ def test_facets_are_summarised_apart_and_together():
     results = _synthetic.results(facets=("depth=2", "depth=4"))
     found = summary.summarise(results)
     assert [row["facet"] for row in found.rows] == ["depth=2"] * 4 + ["depth=4"] * 4
-    assert [row["activation"] for row in found.overall][0] == "gelu"
+    assert found.overall[0]["activation"] == "gelu"
     scores = np.stack([summary.final_scores(results, "gelu", f) for f in results.facets])
     assert found.overall[0]["iqm"] == pytest.approx(scipy.stats.trim_mean(scores, 0.25, axis=None))
 

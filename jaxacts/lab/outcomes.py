@@ -106,6 +106,43 @@ def steps_to_target(steps: np.ndarray, curves: np.ndarray, target: float) -> np.
     return np.where(reached.any(axis=1), first, math.inf)
 
 
+def detectable_difference(pairs: int, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest true mean difference that a paired t-test finds with the given probability.
+
+    Args:
+      pairs: number of seeds.
+      sd: standard deviation of the paired differences.
+      alpha: two-sided level of the test.
+      power: wanted probability of finding the difference.
+
+    Returns:
+      The difference, in units of `sd`'s scale; infinite for fewer than two pairs.
+
+    Example:
+      >>> round(detectable_difference(5, 1.0), 2)
+      1.68
+
+    Reference:
+      Cohen, Statistical Power Analysis for the Behavioral Sciences (1988), chapter 2
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    if pairs < 2:
+        return math.inf
+    critical = stdtrit(pairs - 1, 1 - alpha / 2)
+    low, high = 0.0, 1.0
+
+    def found(effect: float) -> float:  # the far tail adds less than alpha / 2 and is left out
+        return float(1.0 - nctdtr(pairs - 1, effect * math.sqrt(pairs), critical))
+
+    while found(high) < power:
+        high *= 2.0
+    for _ in range(60):  # bisection to the last bit
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if found(middle) < power else (low, middle)
+    return high * sd
+
+
 class Sensitivity(NamedTuple):
     """How much the learning rate matters: the best one and the range around it that is nearly as good."""
 

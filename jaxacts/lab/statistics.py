@@ -132,8 +132,8 @@ def t_bands(curves: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.nda
 def log_bands(curves: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Geometric mean over runs and its interval at every point: :func:`t_bands` of the logarithms.
 
-    For losses, which spread over powers of ten and are never negative; an interval of the mean itself may reach
-    below zero.
+    For losses, which spread over powers of ten and are never negative; an interval of the mean itself may
+    reach below zero.
 
     Args:
       curves: array of shape (runs, ...); entries that are not positive are left out.
@@ -287,10 +287,10 @@ def paired_permutation(differences: np.ndarray, *, resamples: int = 20_000, seed
 
 
 def paired_test(a: np.ndarray, b: np.ndarray, *, comparisons: int = 1, alpha: float = 0.05) -> Test:
-    """The paired test that suits the number of pairs: Student's when they are few, sign flips from ten pairs on.
+    """The paired test that suits the number of pairs: Student's when they are few, sign flips from ten on.
 
-    Sign flips are passed over where, after correction for `comparisons` tests, even their least possible p-value
-    2/2**n could not fall below `alpha`.
+    Sign flips are passed over where, after correction for `comparisons` tests, even their least possible
+    p-value 2/2**n could not fall below `alpha`.
 
     Args:
       a: scores of one activation, one a seed.
@@ -426,43 +426,6 @@ def effect_size(a: np.ndarray, b: np.ndarray) -> float:
     if sd == 0.0:
         return 0.0 if mean == 0.0 else math.copysign(math.inf, mean)
     return mean / sd * (1.0 - 3.0 / (4.0 * (differences.size - 1) - 1.0))
-
-
-def detectable_difference(pairs: int, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest true mean difference that a paired t-test finds with the given probability.
-
-    Args:
-      pairs: number of seeds.
-      sd: standard deviation of the paired differences.
-      alpha: two-sided level of the test.
-      power: wanted probability of finding the difference.
-
-    Returns:
-      The difference, in units of `sd`'s scale; infinite for fewer than two pairs.
-
-    Example:
-      >>> round(detectable_difference(5, 1.0), 2)
-      1.68
-
-    Reference:
-      Cohen, Statistical Power Analysis for the Behavioral Sciences (1988), chapter 2
-    """
-    from scipy.special import nctdtr, stdtrit
-
-    if pairs < 2:
-        return math.inf
-    critical = stdtrit(pairs - 1, 1 - alpha / 2)
-    low, high = 0.0, 1.0
-
-    def found(effect: float) -> float:  # the far tail adds less than alpha / 2 and is left out
-        return float(1.0 - nctdtr(pairs - 1, effect * math.sqrt(pairs), critical))
-
-    while found(high) < power:
-        high *= 2.0
-    for _ in range(60):  # bisection to the last bit
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if found(middle) < power else (low, middle)
-    return high * sd
 
 
 def finite(scores: np.ndarray) -> np.ndarray:

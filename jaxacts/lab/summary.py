@@ -277,7 +277,7 @@ def _detectable(scores: np.ndarray, others: int) -> float:
     spreads = [float(d.std(ddof=1)) for d in spreads if d.size > 1]
     if not spreads:
         return math.nan
-    return statistics.detectable_difference(scores.shape[1], float(np.median(spreads)), alpha=ALPHA)
+    return outcomes.detectable_difference(scores.shape[1], float(np.median(spreads)), alpha=ALPHA)
 
 
 def _overall(results: Results, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,409 @@
+"""The command line, called in this process: exit codes, what goes to stdout and stderr, and bad input."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import jaxacts
+from jaxacts import cli
+from jaxacts.commands import _common, compare
+
+TINY = [
+    "--dataset", "wine", "--activations", "relu,tanh", "--seeds", "2", "--depth", "1", "--width", "8", "--steps", "20",
+    "--learning-rates", "3e-3,1e-2", "--batch-size", "32", "--record-every", "5",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A finished comparison with its report."""
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    assert cli.main(["compare", *TINY, "--output", str(path), "--quiet"]) == 0
+    return path
+
+
+def test_compare_writes_everything(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "manifest.json", "curves.npz", "convergence.png", "gradient_flow.png", "activations.png", "report.html"
+    } <= names  # fmt: skip
+    assert not [name for name in names if name.endswith(".part")]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["argv"][:2] == ["jaxacts", "compare"]
+    assert {"jax", "jaxlib", "numpy", "optax", "python"} <= set(manifest["versions"])
+
+
+def test_the_same_command_shows_the_result_without_training(folder, capsys, monkeypatch):
+    from jaxacts.lab import execution
+
+    monkeypatch.setattr(execution.Engine, "__init__", lambda *a, **k: pytest.fail("it trained again"))
+    before = (folder / "curves.npz").stat().st_mtime_ns
+    assert cli.main(["compare", *TINY, "--output", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert "test accuracy %" in out
+    assert "learning rate" in out
+    assert "95 %" in out
+    assert "gain" in out  # the initialisation is told
+    assert err.splitlines()[-1] == str(folder)
+    assert (folder / "curves.npz").stat().st_mtime_ns == before
+
+
+def test_json_is_all_there_is_on_stdout(folder, capsys):
+    assert cli.main(["compare", *TINY, "--output", str(folder), "--json"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert document["schema"] == 1
+    assert {row["activation"] for row in document["rows"]} == {"relu", "tanh"}
+    assert "\x1b" not in out + err
+
+
+def test_another_configuration_is_refused_with_the_difference(folder, capsys):
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in folder.iterdir())
+    assert cli.main(["compare", *TINY, "--seeds", "3", "--output", str(folder)]) == 1
+    err = capsys.readouterr().err
+    assert "seeds: [0, 1] in the folder, [0, 1, 2] asked for" in err
+    assert "--fresh" in err
+    assert sorted((p.name, p.stat().st_mtime_ns) for p in folder.iterdir()) == before
+
+
+def test_a_new_target_needs_no_training(folder, capsys, monkeypatch):
+    from jaxacts.lab import execution
+
+    monkeypatch.setattr(execution.Engine, "__init__", lambda *a, **k: pytest.fail("it trained again"))
+    assert (
+        cli.main(["compare", *TINY, "--target", "0.5", "--output", str(folder), "--json", "--no-report"]) == 0
+    )
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert rows[0]["target"] == pytest.approx(0.5 * rows[0]["median"])
+
+
+def test_dry_run_writes_nothing(tmp_path, capsys):
+    assert cli.main(["compare", *TINY, "--output", str(tmp_path / "x"), "--dry-run", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["runs"] == 2 * 2 * 2
+    assert document["programs"] == 1
+    assert document["seconds"] > 0
+    assert document["memory_bytes"] > 10_000  # 178 x 13 float32 alone are 9,256
+    assert not list(tmp_path.iterdir())
+
+
+def test_divergence_gives_exit_code_4_and_is_shown(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    (tmp_path / "exploding.py").write_text(
+        "import jax.numpy as jnp\ndef boom(x):\n    return jnp.exp(x * x * x) - 1\n"
+    )
+    arguments = [*TINY, "--activations", "relu,exploding:boom", "--learning-rates", "10", "--init", "lecun"]
+    code = cli.main(["compare", *arguments, "--output", str(tmp_path / "x"), "--no-report"])
+    out = capsys.readouterr().out
+    assert code == 4, out
+    assert "boom diverged in" in out
+    assert "2/2" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--activations", "rleu"], r"unknown activation 'rleu'; did you mean .*'relu'"),
+        (["--dataset", "digts"], r"did you mean 'digits'"),
+        (["--depth", "-2"], r"depth must be a positive integer, was -2"),
+        (["--width", "0"], r"width must be a positive integer, was 0"),
+        (["--seeds", "0"], r"seeds must be a count of at least 1"),
+        (["--seeds", "1,1"], r"seeds must differ"),
+        (["--steps", "0"], r"steps must be a positive integer"),
+        (["--learning-rates", "0.1,-1"], r"learning_rates must be positive"),
+        (["--optimizer", "adm"], r"did you mean 'adam'"),
+        (["--device", "npu"], r"the devices are auto, cpu, gpu, tpu"),
+        (["--activations", "no.such.module:f"], r"cannot import the module"),
+        (["--activations", "math:sinn"], r"did you mean"),
+        (["--target", "1.5"], r"target must be above 0 and at most 1"),
+        (["--shard", "3/2"], r"--shard must be i/n"),
+        (["--batch-size", "100000"], r"batch_size 100000 exceeds the"),
+        (["--config", "/no/such.toml"], r"cannot read /no/such.toml"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)  # fmt: skip
+def test_bad_input_is_named_and_nothing_is_written(arguments, message, tmp_path, capsys):
+    import re
+
+    code = cli.main(["compare", *TINY, *arguments, "--output", str(tmp_path / "x")])
+    err = capsys.readouterr().err
+    assert code == 2, err
+    assert re.search(message, err), err
+    assert err.count("\n") == 1, "one sentence, no traceback"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--seedz", "3"], ["--depth", "two"], ["--learning-rates", "fast"]])
+def test_options_that_do_not_parse(arguments, tmp_path, capsys):
+    assert cli.main(["compare", *arguments, "--output", str(tmp_path / "x")]) == 2
+    err = capsys.readouterr().err
+    assert "--seeds" in err or "not a" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert cli.main(["compare", *TINY, "--output", str(tmp_path / "file")]) == 1
+    assert "is a file, not a folder" in capsys.readouterr().err
+    assert cli.main(["compare", *TINY, "--output", str(tmp_path / "file" / "below")]) == 1
+    assert "cannot write" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "mine"
+    assert cli.main(["compare", *TINY, "--output", "/proc/nothing/here"]) == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [["compare", *TINY, "--output"], ["report"], ["export"]], ids=lambda c: c[0]
+)
+def test_a_truncated_results_file(folder, tmp_path, capsys, command):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    content = (copy / "curves.npz").read_bytes()
+    (copy / "curves.npz").write_bytes(content[: len(content) // 2])
+    (copy / "report.html").unlink()
+    assert cli.main([*command, str(copy)]) == 1
+    assert "curves.npz is truncated" in capsys.readouterr().err
+    assert not (copy / "report.html").exists()
+
+
+def test_a_missing_device_is_one_sentence_and_exit_code_3(tmp_path, capsys):
+    if jax.default_backend() == "tpu":
+        pytest.skip("there is one")
+    assert cli.main(["compare", *TINY, "--device", "tpu", "--output", str(tmp_path / "x")]) == 3
+    err = capsys.readouterr().err
+    assert "no tpu device here" in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_jax_platforms_that_cannot_start():
+    """JAX raises a bare AssertionError here, in a process of its own because backends start once."""
+    run = subprocess.run(
+        [sys.executable, "-m", "jaxacts", "compare", *TINY, "--dry-run"],
+        env={"PATH": "", "JAX_PLATFORMS": "cuda"}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    if run.returncode != 0:  # a machine with a GPU is happy
+        assert run.returncode == 3, run.stderr
+        assert "no cuda device here" in run.stderr
+        assert "Traceback" not in run.stderr
+
+
+def test_a_missing_extra_is_one_sentence_and_exit_code_3():
+    code = (
+        "import sys; sys.modules['tyro'] = None; sys.modules['rich'] = None\n"
+        "from jaxacts import cli; sys.exit(cli.main(['list']))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 3
+    assert run.stderr.strip() == "jaxacts: the package 'tyro' is missing: pip install 'jaxacts[lab]'"
+    assert run.stdout == ""
+
+
+def test_ctrl_c_is_130(monkeypatch, tmp_path, capsys):
+    from jaxacts.lab import Interrupted, sweep
+
+    def stop(*args, **kwargs):
+        raise Interrupted("stopped; 1 of 2 batches are saved, the same command continues")
+
+    monkeypatch.setattr(sweep, "run", stop)
+    assert cli.main(["compare", *TINY, "--output", str(tmp_path / "x")]) == 130
+    assert "the same command continues" in capsys.readouterr().err
+
+
+def test_defects_keep_their_type_and_debug_shows_the_traceback(monkeypatch, capsys):
+    from jaxacts.commands import version
+
+    monkeypatch.setattr(version, "details", lambda: {}["oops"])
+    assert cli.main(["--version"]) == 1
+    err = capsys.readouterr().err
+    assert "KeyError" in err
+    assert "Traceback" not in err
+    assert cli.main(["--version", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_version_names_what_a_bug_report_needs(capsys):
+    assert cli.main(["--version"]) == 0
+    out = capsys.readouterr().out
+    for word in (
+        jaxacts.__version__,
+        jax.__version__,
+        np.__version__,
+        "jaxlib",
+        "optax",
+        "devices",
+        "platform",
+    ):
+        assert word in out
+    assert cli.main(["--version", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["jax"] == jax.__version__
+
+
+def test_help_and_unknown_commands(capsys):
+    assert cli.main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in cli.COMMANDS)
+    assert cli.main([]) == 2
+    capsys.readouterr()
+    assert cli.main(["comapre"]) == 2
+    assert "did you mean compare" in capsys.readouterr().err
+    assert cli.main(["compare", "--help"]) == 0
+    assert "--learning-rates" in capsys.readouterr().out
+
+
+def test_every_command_has_its_module():
+    import importlib
+
+    for command in cli.COMMANDS.values():
+        assert callable(getattr(importlib.import_module(command.module), command.function))
+
+
+def test_list_activations(capsys):
+    assert cli.main(["list"]) == 0
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err
+    assert all(name in out for name in jaxacts.records())
+    assert cli.main(["list", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in document["activations"]] == list(jaxacts.records())
+    assert cli.main(["list", "--search", "swish", "--json"]) == 0
+    assert "silu" in {row["name"] for row in json.loads(capsys.readouterr().out)["activations"]}
+
+
+def test_list_datasets_and_runs(folder, capsys):
+    assert cli.main(["list", "datasets"]) == 0
+    assert "mnist1d" in capsys.readouterr().out
+    (folder.parent / "broken").mkdir(exist_ok=True)
+    (folder.parent / "broken" / "manifest.json").write_text("{")
+    assert cli.main(["list", "runs", str(folder.parent), "--json"]) == 0
+    rows = {row["folder"]: row for row in json.loads(capsys.readouterr().out)["runs"]}
+    assert rows[str(folder)]["state"] == "finished"
+    assert rows[str(folder)]["runs"] == 8
+    assert rows[str(folder.parent / "broken")]["state"].startswith("damaged")
+    assert cli.main(["list", "runs", "/no/such/folder"]) == 2
+
+
+def test_show(capsys, tmp_path):
+    assert cli.main(["show", "gelu"]) == 0
+    out = capsys.readouterr().out
+    for word in ("f(x) =", "derivative", "facts", "sup |f'|", "reference", "┤"):
+        assert word in out
+    assert (
+        cli.main(["show", "leaky_relu:negative_slope=0.2", "--plot", str(tmp_path / "f.png"), "--json"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["activation"]["name"] == "leaky_relu"
+    assert (tmp_path / "f.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("gellu", "did you mean 'gelu'"), ("leaky_relu:slope=1", "no parameter 'slope'"),
+     ("leaky_relu:negative_slope=x", "must be a number, was 'x'"), ("relu:3", "expected parameter=value")],
+)  # fmt: skip
+def test_show_bad_names(name, message, capsys):
+    assert cli.main(["show", name]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_report_into_another_folder(folder, tmp_path, capsys):
+    assert cli.main(["report", str(folder), "--output", str(tmp_path / "page"), "--json"]) == 0
+    assert "report.html" in json.loads(capsys.readouterr().out)["files"]
+    assert (tmp_path / "page" / "report.html").exists()
+
+
+def test_export_json_is_the_same_on_every_machine(folder, capsys):
+    assert cli.main(["export", str(folder), "--format", "json"]) == 0
+    text = capsys.readouterr().out
+    document = json.loads(text)
+    keys = [(r["activation"], r["learning_rate"], r["seed"]) for r in document["runs"]]
+    assert keys == sorted(keys)
+    assert len(keys) == 8
+    for word in (str(folder), "pid", "seconds", "created", "host"):
+        assert word not in text
+    assert cli.main(["export", str(folder), "--format", "json", "--timings"]) == 0
+    assert "seconds" in capsys.readouterr().out
+
+
+def test_export_tables(folder, capsys, tmp_path):
+    import csv
+
+    out = tmp_path / "runs.csv"
+    assert cli.main(["export", str(folder), "-o", str(out)]) == 0
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert len(rows) == 8
+    assert {"activation", "seed", "test_accuracy", "gradient_norm_1", "diverged"} <= set(rows[0])
+    assert cli.main(["export", str(folder), "--curves"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 8 * 4
+    assert cli.main(["export", str(folder), "-f", "markdown"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].startswith("|---")
+    assert cli.main(["export", str(folder), "-f", "latex"]) == 0
+    assert r"\begin{tabular}" in capsys.readouterr().out
+
+
+def test_export_parquet_needs_its_extra_and_a_file(folder, tmp_path, capsys):
+    assert cli.main(["export", str(folder), "-f", "parquet"]) == 2
+    path = tmp_path / "runs.parquet"
+    code = cli.main(["export", str(folder), "-f", "parquet", "-o", str(path)])
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        assert code == 3
+        assert "jaxacts[parquet]" in capsys.readouterr().err
+        assert not path.exists()
+    else:
+        assert code == 0
+        assert parquet.read_table(path).num_rows == 8
+
+
+def test_comma_separated_values():
+    assert _common.split("1e-3, 1e-2", float) == (1e-3, 1e-2)
+    assert _common.split("true,no", bool) == (True, False)
+    with pytest.raises(ValueError, match="'x' is not a whole number"):
+        _common.split("1,x", int)
+    with pytest.raises(ValueError, match="separated by commas"):
+        _common.split(",", int)
+    assert compare.seeds("3") == 3
+    assert compare.seeds("0,4,7") == (0, 4, 7)
+    assert compare.seeds("4,") == (4,)
+
+
+def test_toml_options_and_the_command_line_wins(tmp_path):
+    path = tmp_path / "c.toml"
+    path.write_text(
+        'activations = ["relu", "gelu"]\nseeds = [7]\nlearning-rates = [0.1]\nsmoke = true\nresidual = true\n'
+    )
+    options = compare._read(["--config", str(path), "--learning-rates", "0.2"])
+    assert options.activations == ("relu", "gelu")
+    assert options.learning_rates == (0.2,)
+    assert options.smoke
+    config = compare.settings(options)
+    assert config.seeds == (7,)
+    assert config.residual is True
+    path.write_text("stepz = 3\n")
+    with pytest.raises(cli.Usage, match="unknown option 'stepz'; did you mean 'steps'"):
+        compare._read(["--config", str(path)])
+
+
+def test_every_setting_of_the_lab_is_an_option():
+    import dataclasses
+
+    from jaxacts.lab import CompareConfig
+
+    settings = {field.name for field in dataclasses.fields(CompareConfig)}
+    options = {field.name for field in dataclasses.fields(compare.Options)}
+    assert settings <= options
+    assert compare.settings(compare.Options()) == CompareConfig()
+
+
+def test_smoke_only_shrinks():
+    options = compare.Options(smoke=True, seeds="1", steps=10, record_every=3, learning_rates=(0.1,))
+    config = compare.settings(options)
+    assert (config.seeds, config.steps, config.record_every, config.learning_rates) == ((0,), 10, 3, (0.1,))
+    assert config.depth <= 3
+    assert config.width <= 16
