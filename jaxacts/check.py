@@ -148,8 +148,11 @@ def _measure(jobs: Sequence[Job], options: Options) -> Iterator[tuple[Job, accur
         )
         return dataclasses.replace(report, name=job.name) if ":" in job.name or job.truth_of else report
 
-    with concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1))
+    try:
         yield from zip(jobs, pool.map(one, jobs), strict=True)
+    finally:  # on Ctrl-C, what has not begun does not begin
+        pool.shutdown(cancel_futures=True)
 
 
 def _print(options: Options, ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> None:
@@ -166,6 +169,11 @@ def _print(options: Options, ours: list[accuracy.Report], theirs: dict[str, accu
     if options.quiet:
         return
     print()
+    if options.verbose or len(ours) <= 2:
+        _common.show(
+            _common.table(_DETAILS, [row for report in (*ours, *theirs.values()) for row in _detail(report)])
+        )
+        print()
     for line in _notes(ours, theirs):
         print(line)
 
@@ -184,6 +192,24 @@ def _row(report: accuracy.Report, options: Options) -> list[str]:
         kinks += f", … ({len(report.kinks)})"
     analytic = "" if report.analytic is None else "agrees" if report.analytic.kept else "DIFFERS"
     return [report.name, *cells, kinks or "none", analytic, "kept" if report.kept else "BROKEN"]
+
+
+_DETAILS = (
+    ("", "left"), ("type", "left"), ("of", "left"), ("worst ULP", "right"), ("promised", "right"),
+    ("at x =", "right"), ("result", "right"), ("truth", "right"), ("NaN", "right"), ("inf", "right"),
+    ("inputs", "right"), ("wrong at", "left"),
+)  # fmt: skip
+
+
+def _detail(report: accuracy.Report) -> Iterator[list[str]]:
+    for cell in report.cells:
+        numbers = [f"{value:.9g}" for value in (cell.at, cell.got, cell.true)]
+        counts = [str(cell.nans), str(cell.infs), str(cell.points)]
+        worst = f"{cell.error:.4g}" + ("" if cell.error <= cell.bound else "!")
+        yield [
+            *(report.name, cell.dtype, _ORDERS[cell.order], worst, f"{cell.bound:g}"),
+            *(*numbers, *counts, ", ".join(cell.specials)),
+        ]
 
 
 def _parameters(report: accuracy.Report) -> str:
