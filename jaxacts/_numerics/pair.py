@@ -199,7 +199,8 @@ def divide(a: Number, b: Number) -> Number:
     if not isinstance(b, Pair):
         if _power(b):
             return times_power(a, 1.0 / float(b))
-        assert isinstance(a, Pair)
+        if not isinstance(a, Pair):
+            return Fraction(a) / Fraction(b)
         b = literal(a.head, b)
     if not isinstance(a, Pair):
         a = literal(b.head, a)

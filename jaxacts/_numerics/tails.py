@@ -1,8 +1,9 @@
-"""Formulas on series that neither overflow, underflow nor cancel far from the origin, and the conditions they need."""
+"""Formulas on series that neither overflow, underflow nor cancel far from the origin."""
 
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -18,8 +19,8 @@ HALF_PI = PI / 2
 
 # where e^u is 0 to any precision, also times a power of u
 _GONE = {np.dtype(np.float32): -130.0, np.dtype(np.float64): -1080.0}
-# |u| beyond which 1/u is held over a scale, and the exponent of the scale: high enough that the square and the cube
-# of 1/u keep their tails while they are normal numbers, low enough that the seventh power of the scale is finite
+# |u| beyond which 1/u is held over a scale, and the exponent of the scale: high enough that the square and
+# the cube of 1/u keep their tails while they are normal numbers, low enough for the scale's seventh power
 _LARGE = {np.dtype(np.float32): (2.0**16, 16), np.dtype(np.float64): (2.0**100, 100)}
 
 
@@ -43,6 +44,14 @@ def zero(x: Series) -> Array:
     return lax.eq(value.head, pr.constant(value.head, 0.0))
 
 
+def above(x: Series, bound: Parameter) -> Array:
+    """Where x > bound."""
+    value = x.value
+    assert isinstance(value, Pair)
+    v = pr.to_float(value)
+    return lax.gt(v, number(bound, v))
+
+
 def beyond(x: Series, bound: Parameter) -> Array:
     """Where |x| > |bound|."""
     value = x.value
@@ -52,7 +61,7 @@ def beyond(x: Series, bound: Parameter) -> Array:
 
 
 def decay(u: Series) -> Series:
-    """e^u - 1 for u <= 0; -1 itself far out, where the derivatives of u may be too large for a product with 0."""
+    """e^u - 1 for u <= 0; -1 itself far out, where derivatives of u may be too large to multiply by 0."""
     value = u.value
     if not isinstance(value, Pair):  # u = 0
         return series.expm1(u)
@@ -76,7 +85,7 @@ def inverse(u: Pair, n: int) -> list[Number]:
 
 
 def proportion(x: Series, b: Parameter) -> Series:
-    """x / (b + |x|) for b > 0; at 0 the derivatives are those from the right."""
+    """The quotient x / (b + |x|) for b > 0; at 0 the derivatives are those from the right."""
     part = inverse(series.absolute(x) + b)
     rest = 1.0 - b * part  # where b is the lesser part, this form does not cancel in the derivatives
     far = series.where(negative(x), -rest, rest)
@@ -84,7 +93,7 @@ def proportion(x: Series, b: Parameter) -> Series:
 
 
 def over_root(x: Series, alpha: Parameter) -> Series:
-    """x / sqrt(1 + alpha x^2) for alpha >= 0."""
+    """The quotient x / sqrt(1 + alpha x^2) for alpha >= 0."""
     value = x.value
     assert isinstance(value, Pair)
     v = pr.to_float(value)
@@ -103,4 +112,31 @@ def arctan(x: Series) -> Series:
     return series.where(beyond(x, 2.0), far, series.arctan(x))
 
 
-__all__ = ["arctan", "beyond", "decay", "inverse", "negative", "number", "over_root", "proportion", "zero"]
+# |x| beyond which `shrink` moves x, and the power of two by which it does
+_FAR = {np.dtype(np.float32): (2.0**90, 2.0**-30), np.dtype(np.float64): (2.0**800, 2.0**-200)}
+
+
+def shrink(x: Array, where: Array | bool = True) -> tuple[Array, Array]:
+    """(y, factor) with f(x) = factor f(y), for f that is a multiple of 1/x far out.
+
+    Only the largest floats are moved, and only where the condition holds; elsewhere y = x with a factor of 1.
+    """
+    limit, step = _FAR[np.dtype(x.dtype)]
+    far = (jnp.abs(x) > limit) & where
+    factor = jnp.where(far, step, 1.0).astype(x.dtype)
+    return x * factor, factor
+
+
+__all__ = [
+    "above",
+    "arctan",
+    "beyond",
+    "decay",
+    "inverse",
+    "negative",
+    "number",
+    "over_root",
+    "proportion",
+    "shrink",
+    "zero",
+]
