@@ -90,7 +90,9 @@ def known_functions(results: Results) -> dict[str, Callable]:
     from jaxacts.lab.config import contenders
 
     functions = {}
-    for name, about in results.manifest.get("activations", {}).items():
+    described = results.manifest.get("activations", {})
+    for name in results.activations:
+        about = described.get(name, {})
         kind, _, rest = str(about.get("source", "")).partition(":")
         if kind == "callable":
             continue

@@ -197,7 +197,10 @@ def setting(results: Results) -> list[str]:
       He et al., ICCV 2015, https://arxiv.org/abs/1502.01852, for the gain
     """
     about = results.manifest.get("dataset", {})
-    sizes = ", ".join(f"{count:,} {part}" for part, count in (about.get("sizes") or {}).items())
+    counts = about.get("sizes") or {}
+    sizes = ", ".join(
+        f"{counts[part]:,} {part}" for part in ("train", "validation", "test") if part in counts
+    )
     rates = sorted({run["learning_rate"] for run in results.runs})
     inits = list(dict.fromkeys(str(run.get("init")) for run in results.runs))
     gains = {name: one.get("gain") for name, one in results.manifest.get("activations", {}).items()}

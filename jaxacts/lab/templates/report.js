@@ -34,7 +34,7 @@ function ticks(low, high, log, count) {
   const found = [];
   if (log) {
     const first = Math.floor(Math.log10(low)), last = Math.ceil(Math.log10(high));
-    const parts = last - first <= 2 ? [1, 2, 5] : [1];
+    const parts = Math.log10(high / low) <= 2.5 ? [1, 2, 5] : [1];
     const every = Math.max(1, Math.ceil((last - first) / count));
     for (let e = first; e <= last; e += every) for (const m of parts) found.push(m * 10 ** e);
   } else {
@@ -93,7 +93,7 @@ function chart(id, get) {
     root.append(svg("text", { transform: `translate(13 ${(height - m.b) / 2}) rotate(-90)`, "text-anchor": "middle" }, spec.ylabel));
     if (known(spec.rule)) {
       root.append(svg("line", { x1: m.l, x2: width - m.r, y1: py(spec.rule), y2: py(spec.rule), stroke: "#5b6b78", "stroke-dasharray": "2 3" }));
-      root.append(svg("text", { x: width - m.r, y: py(spec.rule) - 4, "text-anchor": "end" }, `target ${short(spec.rule)}`));
+      root.append(svg("text", { x: m.l + 4, y: py(spec.rule) - 4 }, `target ${short(spec.rule)}`));
     }
     const path = (y) => {
       let d = "", pen = false;
@@ -116,7 +116,7 @@ function chart(id, get) {
       root.append(svg("path", { d: path(s.y), fill: "none", stroke: style.colour, "stroke-width": 2, "stroke-dasharray": style.dash, "stroke-linejoin": "round" }));
       const every = Math.max(1, Math.ceil(s.y.length / 8));
       s.y.forEach((v, i) => {
-        if (known(v) && (!spec.logy || v > 0) && (s.y.length <= 12 || (i + k) % every === 0)) root.append(marker(style.marker, px(spec.x[i]), py(v), 3.4, style.colour));
+        if (!spec.bare && known(v) && (!spec.logy || v > 0) && (s.y.length <= 12 || (i + k) % every === 0)) root.append(marker(style.marker, px(spec.x[i]), py(v), 3.4, style.colour));
       });
     });
     const cross = svg("line", { y1: m.t, y2: height - m.b, stroke: "#5b6b78", "stroke-width": 1, visibility: "hidden" });
@@ -173,10 +173,8 @@ const here = () => data.curves[facet];
 chart("convergence", () => {
   const metric = value("metric"), all = here(), seeds = byId("seeds").checked;
   const rule = metric === data.target_metric ? data.targets[facet] : null;
-  const share = metric.endsWith("accuracy");
   return {
     x: data.steps, xlabel: "optimiser step", ylabel: data.metrics[metric], logy: byId("logy").checked, rule,
-    low: share && !byId("logy").checked ? 0 : undefined, high: share && !byId("logy").checked ? 1 : undefined,
     series: Object.entries(all).filter(([, c]) => c[metric]).map(([name, c]) => ({ name, y: c[metric].mean, low: seeds ? null : c[metric].low, high: seeds ? null : c[metric].high, thin: seeds ? c[metric].runs : [] })),
   };
 });
@@ -199,7 +197,7 @@ chart("health", () => {
   const measure = value("measure");
   return { x: data.steps, xlabel: "optimiser step", ylabel: data.measures[measure], low: measure === "preactivation_std" ? undefined : 0, series: Object.entries(here()).filter(([, c]) => c[measure]).map(([name, c]) => ({ name, y: c[measure] })) };
 });
-chart("profile", () => ({ x: data.profiles[facet].thresholds, xlabel: `test ${data.metric_word}`, ylabel: "share of runs above", low: 0, high: 1, series: Object.entries(data.profiles[facet].shares).map(([name, y]) => ({ name, y })) }));
+chart("profile", () => ({ x: data.profiles[facet].thresholds, xlabel: `test ${data.metric_word}`, ylabel: "share of runs above", low: 0, high: 1, bare: true, series: Object.entries(data.profiles[facet].shares).map(([name, y]) => ({ name, y })) }));
 
 // Gradient norms over layers and steps, one small map an activation, one colour scale for all of them.
 const RAMP = ["#fde725", "#7ad151", "#22a884", "#2a788e", "#414487", "#440154"].reverse();
