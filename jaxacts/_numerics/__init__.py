@@ -1,6 +1,6 @@
 """Stable numerics: pair arithmetic, Taylor series of pairs, and elementwise functions built from them."""
 
-from jaxacts._numerics import constants, series
+from jaxacts._numerics import constants, series, tails
 from jaxacts._numerics.pieces import ratio, require, times, within
 from jaxacts._numerics.smooth import EXPONENTIAL, LARGEST, like, smooth, widen
 
@@ -13,6 +13,7 @@ __all__ = [
     "require",
     "series",
     "smooth",
+    "tails",
     "times",
     "widen",
     "within",

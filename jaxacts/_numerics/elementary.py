@@ -95,7 +95,8 @@ def _exp_series(r: Pair) -> tuple[Array, Array]:
     p = polynomial(x, [1 / math.factorial(k) for k in range(3, terms)])
     c = lax.mul(lax.mul(r.head, r.head), constant(x, 0.5))
     cubic = lax.mul(lax.mul(lax.mul(x, x), x), p)
-    return c, lax.add(r.tail, lax.add(lax.mul(r.head, r.tail), cubic))
+    mixed = lax.mul(r.tail, lax.add(r.head, lax.mul(r.tail, constant(x, 0.5))))
+    return c, lax.add(r.tail, lax.add(mixed, cubic))
 
 
 def _power_of_two(n: Array, extra: Array | int = 0) -> tuple[Array, Array]:
@@ -221,7 +222,9 @@ def log(u: Number) -> Pair:
 def erfcx(x: Pair) -> Pair:
     """exp(x^2) erfc(x) for x >= 0."""
     double = is_double(x.head)
-    result = divide(_in_unit(x, coefficients.ERFCX_64 if double else coefficients.ERFCX_32), _one_plus_twice(x))
+    result = divide(
+        _in_unit(x, coefficients.ERFCX_64 if double else coefficients.ERFCX_32), _one_plus_twice(x)
+    )
     assert isinstance(result, Pair)
     return result
 
@@ -277,7 +280,11 @@ def ierfc(x: Number) -> Pair:
     assert isinstance(x, Pair)
     x = unscaled(x)  # type: ignore[assignment]
     size = absolute(x)
-    tail = multiply(gauss(size), ierfcx(size))
+    bell = gauss(size)
+    # exp(-x^2) / sqrt(pi) - x erfc(x) while that does not cancel
+    small = lax.lt(size.head, constant(x.head, 0.5))
+    near = subtract(multiply(bell, TWO_OVER_ROOT_PI / 2), multiply(size, subtract(1.0, _erf_near(size))))  # type: ignore[arg-type]
+    tail = where(small, near, multiply(bell, ierfcx(size)))
     positive = lax.gt(x.head, constant(x.head, 0.0))
     result = where(positive, tail, add(unscaled(tail), times_power(size, 2.0)))
     assert isinstance(result, Pair)

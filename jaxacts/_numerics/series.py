@@ -373,6 +373,43 @@ def cos(u: Pair, n: int) -> list[Number]:
     return _sin_cos_terms(c, pr.negative(s), n)
 
 
+def _power_of_one_plus_square(first: Number, a: float, u: Pair, n: int) -> list[Number]:
+    """n coefficients of p = (1 + u^2)^a with the value `first`, from (1 + u^2) p' = 2 a u p."""
+    inverse = pr.divide(1.0, pr.add(pr.square(u), 1.0)) if n > 1 else 0.0
+    p: list[Number] = [first]
+    for k in range(n - 1):
+        step = pr.multiply(pr.multiply(u, p[k]), 2 * (a - k))
+        if k:
+            step = pr.add(step, pr.multiply(p[k - 1], 2 * a - k + 1))
+        p.append(pr.multiply(pr.multiply(step, inverse), Fraction(1, k + 1)))
+    return p[:n]
+
+
+@_elementary
+def isru(u: Pair, n: int) -> list[Number]:
+    """u / sqrt(1 + u^2), for |u| whose square does not overflow."""
+    u = pr.unscaled(u)  # type: ignore[assignment]
+    inverse = pr.divide(1.0, pr.root(pr.add(pr.square(u), 1.0)))
+    slope = pr.multiply(inverse, pr.square(inverse)) if n else 0.0
+    return _integrate(pr.multiply(u, inverse), _power_of_one_plus_square(slope, -1.5, u, n))
+
+
+@_elementary
+def hypot_one(u: Pair, n: int) -> list[Number]:
+    """sqrt(1 + u^2) - 1, for |u| whose square does not overflow."""
+    u = pr.unscaled(u)  # type: ignore[assignment]
+    s = pr.square(u)
+    r = pr.root(pr.add(s, 1.0))
+    value = pr.divide(s, pr.add(r, 1.0))
+    if not n:
+        return [value]
+    inverse = pr.divide(1.0, r)
+    slope = pr.multiply(inverse, pr.square(inverse))
+    return _integrate(
+        value, _integrate(pr.multiply(u, inverse), _power_of_one_plus_square(slope, -1.5, u, n - 1))
+    )
+
+
 @_elementary
 def arctan(u: Pair, n: int) -> list[Number]:
     """Inverse tangent."""

@@ -31,12 +31,18 @@ Asymptote = tuple[Any, Any] | Callable[..., tuple[Any, Any]]
 # |x| at which exponentially decaying functions have become their asymptotes, with any polynomial factor
 EXPONENTIAL = {np.dtype(np.float32): 125.0, np.dtype(np.float64): 800.0}
 # the largest finite number: for formulas that need every x and overflow nowhere
-LARGEST = {np.dtype(np.float32): float(np.finfo(np.float32).max), np.dtype(np.float64): float(np.finfo(np.float64).max)}
+LARGEST = {
+    np.dtype(np.float32): float(np.finfo(np.float32).max),
+    np.dtype(np.float64): float(np.finfo(np.float64).max),
+}
 # |x| beyond which x^2 or a product of pairs could overflow; inputs are clamped there unless a bound is given
 _LARGEST = {np.dtype(np.float32): 2.0**100, np.dtype(np.float64): 2.0**900}
-# inputs below the first are multiplied by the second and the result divided by it, because the tail of so small
-# a pair would be flushed to zero
-_TINY = {np.dtype(np.float32): (2.0**-72, 2.0**40), np.dtype(np.float64): (2.0**-560, 2.0**500)}
+# (limit, factor): inputs below the limit are multiplied by the factor and the result is scaled back, because the tail
+# of a pair so small, or of its square, would be flushed to zero
+_TINY = {
+    np.dtype(np.float32): ((2.0**-45, 2.0**15), (2.0**-72, 2.0**40)),
+    np.dtype(np.float64): ((2.0**-471, 2.0**400),),
+}
 
 
 def widen(x: Any) -> tuple[Array, Callable[[Array], Array]]:
@@ -131,10 +137,13 @@ def _evaluate(program, orders, fixed, left, right, bound, *args):
 def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     kind = np.dtype(x.dtype)
     edge = pr.constant(x, _LARGEST[kind] if bound is None else bound)
-    tiny, factor = _TINY[kind]
-    is_tiny = lax.lt(lax.abs(x), pr.constant(x, tiny))
-    one = lax.full_like(x, 1.0)
-    scaled = lax.mul(x, lax.select(is_tiny, lax.full_like(x, factor), one))
+    size = lax.abs(x)
+    up, down = lax.full_like(x, 1.0), lax.full_like(x, 1.0)
+    for limit, factor in _TINY[kind]:
+        tiny = lax.lt(size, pr.constant(x, limit))
+        up = lax.select(tiny, lax.full_like(x, factor), up)
+        down = lax.select(tiny, lax.full_like(x, 1 / factor), down)
+    scaled = lax.mul(x, up)
     inside = lax.clamp(lax.neg(edge), scaled, edge)
 
     zero = (0,) * len(orders)
@@ -151,12 +160,7 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
         coefficient = pr.literal(x, coefficient)
     result = pr.to_float(coefficient)
 
-    # Near zero every derivative is a + b x. With a = 0 the result scales with x; a smaller result is O(x^2), i.e. zero.
-    size = lax.abs(result)
-    linear = lax.lt(size, pr.constant(x, 2.0**-20))
-    vanishing = lax.lt(size, lax.mul(lax.abs(inside), pr.constant(x, 2.0**-20)))
-    small = lax.select(vanishing, lax.full_like(x, 0.0), lax.mul(result, pr.constant(x, 1 / factor)))
-    result = lax.select(lax.bitwise_and(is_tiny, linear), small, result)
+    result = _scale_back(result, lax.abs(inside), down)
 
     order = orders[0]
     if order == sum(orders):
@@ -167,6 +171,18 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
                 slope, intercept = asymptote(*values) if callable(asymptote) else asymptote
                 result = lax.select(beyond, _line(slope, intercept, order, x), result)
     return lax.select(lax.ne(x, x), x, result)
+
+
+def _scale_back(result: Array, size: Array, down: Array) -> Array:
+    """The result at a tiny x from the one at x / down: near zero it is a constant, or c x, or c x^2, or else zero."""
+    small = pr.constant(size, 2.0**-20)
+    first, magnitude = lax.mul(size, small), lax.abs(result)
+    second = lax.mul(first, size)
+    linear = lax.mul(result, down)
+    power = lax.select(lax.lt(magnitude, first), lax.mul(linear, down), linear)
+    power = lax.select(lax.lt(magnitude, second), lax.full_like(size, 0.0), power)
+    vanishes = lax.bitwise_and(lax.lt(down, pr.constant(size, 1.0)), lax.lt(magnitude, small))
+    return lax.select(vanishes, power, result)
 
 
 def _line(slope: Any, intercept: Any, order: int, x: Array) -> Array:

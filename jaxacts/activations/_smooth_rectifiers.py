@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 import numpy as np
@@ -9,7 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
-from jaxacts._numerics import EXPONENTIAL, LARGEST, like, series, smooth, widen
+from jaxacts._numerics import EXPONENTIAL, LARGEST, like, series, smooth, tails, widen
 from jaxacts._numerics.constants import LN2, ROOT_HALF
 
 __all__ = ["bent_identity", "log_cosh", "sau", "shifted_softplus", "smu", "softplus", "squareplus"]
@@ -80,13 +82,15 @@ declare(
 
 
 def _squareplus_series(x: series.Series, b: series.Operand) -> series.Series:
-    # |x| sqrt(1 + b / x^2) where x^2 could overflow; b / (2 (root - x)) where the sum would cancel
+    # relu(x) + part(|x|), where part = (b / 2) / (|x| + sqrt(x^2 + b)) neither cancels nor, with 1 / |x|, overflows
     size = series.absolute(x)
-    large = series.exceeds(size, 1.0)
-    inverse = series.reciprocal(series.where(large, size, 1.0))
-    near = series.where(large, 1.0, x)
-    root = series.where(large, size * series.sqrt(1.0 + b * inverse * inverse), series.sqrt(near * near + b))
-    return series.where(series.positive(x), 0.5 * (x + root), (0.5 * b) / (root - x))
+    large = tails.beyond(x, math.sqrt(b) if isinstance(b, float) else series.sqrt(b))
+    w = tails.inverse(series.where(large, size, 1.0))
+    far = (0.5 * b) * w / (1.0 + series.sqrt(1.0 + b * w * w))
+    near = series.where(large, 0.0, x)
+    root = series.sqrt(near * near + b)
+    part = series.where(large, far, 0.5 * (root - near))
+    return series.where(large, series.where(series.positive(x), x + far, far), part + near)
 
 
 # no bound but the largest float: on the left the value is normal all the way
@@ -264,8 +268,7 @@ declare(
 # --- bent_identity
 
 _bent_identity = smooth(
-    # sqrt(x^2 + 1) - 1 = x^2 / (sqrt(x^2 + 1) + 1) does not cancel at zero
-    lambda x: x + 0.5 * (x * x) / (series.sqrt(x * x + 1.0) + 1.0),
+    lambda x: x + 0.5 * series.hypot_one(x),
     left=(0.5, -0.5),
     right=(1.5, -0.5),
     # where the second derivative 1 / (2 |x|^3) falls below the smallest normal number
@@ -325,7 +328,8 @@ declare(
 
 def _smu_series(x: series.Series, alpha: series.Operand, mu: series.Operand) -> series.Series:
     rest = 1.0 + (-alpha)
-    return alpha * x + 0.5 * (rest * x) * series.erfc(-(mu * rest * x))
+    gate = 0.5 * (rest * x) * series.erfc(-(mu * rest * x))
+    return gate if alpha == 0 else alpha * x + gate
 
 
 _smu = smooth(_smu_series, left=lambda alpha, mu: (alpha, 0.0), right=(1.0, 0.0))
@@ -397,7 +401,8 @@ declare(
 
 def _sau_series(x: series.Series, alpha: series.Operand, beta: series.Operand) -> series.Series:
     # x Phi(b x) + phi(b x) / b is the integral of erfc, which does not cancel in the left tail
-    return alpha * x + (1.0 + (-alpha)) * (ROOT_HALF * series.ierfc(-(ROOT_HALF * (beta * x))) / beta)
+    rounded = (1.0 + (-alpha)) * (ROOT_HALF * series.ierfc(-(ROOT_HALF * (beta * x))) / beta)
+    return rounded if alpha == 0 else alpha * x + rounded
 
 
 _sau = smooth(_sau_series, left=lambda alpha, beta: (alpha, 0.0), right=(1.0, 0.0))
