@@ -62,7 +62,7 @@ class Check:
     @property
     def holds(self) -> bool:
         """Whether the value is inside its bounds; NaN is not."""
-        return self.low <= self.value <= self.high
+        return bool(self.low <= self.value <= self.high)
 
     def __str__(self) -> str:
         if self.low == self.high:
@@ -193,8 +193,8 @@ def to_json(value: Any) -> Any:
         return [to_json(item) for item in value]
     if isinstance(value, float | np.floating):
         return float(f"{float(value):.7g}") if math.isfinite(value) else repr(float(value))
-    if isinstance(value, np.integer):
-        return int(value)
+    if isinstance(value, np.integer | np.bool_):
+        return value.item()
     return value
 
 
@@ -257,6 +257,14 @@ def _replace(path: Path, write: Callable[[str], Any]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def double() -> Any:
+    """A context with float64 as JAX's default, for integrals that single precision would spoil."""
+    enable = getattr(jax, "enable_x64", None)
+    if enable is None:  # before jax 0.8
+        from jax.experimental import enable_x64 as enable
+    return enable(True)
 
 
 def interval(values: Any, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
