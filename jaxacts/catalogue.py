@@ -151,12 +151,15 @@ def image(row: dict[str, Any]) -> str:
     """
     low, high = row["image"]
     at_low, at_high = row["minimum"] is not None, False
-    if row["kinks"]:  # a function with kinks may be flat at a bound: f' is then exactly 0 well outside them
-        slope = _record(row["name"]).derivative
-        flat = [
-            value for x, value in zip((-10.0, 10.0), row["limits"], strict=True) if float(slope(x)) == 0.0
-        ]
-        at_low, at_high = at_low or low in flat, high in flat
+    breaks = [*(point for point, _ in row["kinks"]), *row["knots"]]
+    if (
+        breaks
+    ):  # a function in pieces may be flat at a bound, where f' is exactly 0, or have its peak at a kink
+        record = _record(row["name"])
+        ends = zip((-10.0, 10.0), row["limits"], strict=True)
+        reached = [value for x, value in ends if float(record.derivative(x)) == 0.0]
+        reached += [float(record.fn(float(point))) for point in breaks]
+        at_low, at_high = at_low or low in reached, high in reached
     left = "[" if at_low and low != "-inf" else "("
     right = "]" if at_high and high != "inf" else ")"
     return f"{left}{_number(low)}, {_number(high)}{right}"
@@ -230,6 +233,9 @@ def plain(latex: str) -> str:
     text = re.sub(r"\\([,;:! ])", r" ", text)
     while (found := _innermost(text)) is not None:
         text = found
+    # the name of a function needs a space before it, a symbol does not
+    names = r"(?<=[\w)])\\(?=(?:[a-z]*(?:tan|sin|cos|exp|log|ln|max|min|erf|sign))[a-z]*\b)"
+    text = re.sub(names, r" \\", text)
     text = re.sub(r"\\([a-zA-Z]+|.)", lambda m: _SYMBOLS.get(m[1], m[1]), text)
     text = re.sub(r"\^([0-9n])", lambda m: m[1].translate(_SUPERSCRIPTS), text)
     text = re.sub(r"\^\((-?[0-9n]+)\)", lambda m: m[1].translate(_SUPERSCRIPTS), text)
@@ -271,8 +277,8 @@ def derivative_source(record: Record) -> str:
       The lines of the body, or "" where the source is not at hand.
 
     Example:
-      >>> "return" in derivative_source(jaxacts.records()["tanh"]) or "lambda"
-      ...
+      >>> print(derivative_source(jaxacts.records()["relu"]).splitlines()[-1].split()[0])
+      return
 
     Reference:
       The Python Standard Library, module inspect

@@ -178,7 +178,7 @@ def test_the_page_works_in_a_browser(page, results, tmp_path, width):
     assert said["sorted"] == "descending"
     assert said["hidden"] == "true false"
     assert said["shown"] == "true"
-    assert "optimiser step 250" in said["hover"]
+    assert re.match(r"optimiser step (200|250|300)", said["hover"])  # the middle, beside the axis labels
     assert all(row["activation"] in said["hover"] for row in rows)
     assert said["key"] == "optimiser step 500"
     assert said["metric"].startswith("training loss")
