@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 
 from jaxacts._numerics import coefficients
-from jaxacts._numerics.constants import LN2, TWO_OVER_ROOT_PI
+from jaxacts._numerics.constants import LN2, PI, TWO_OVER_ROOT_PI
 from jaxacts._numerics.pair import (
     Number,
     Pair,
@@ -348,14 +348,55 @@ def minus_tanh(x: Pair, tanh: Pair) -> Pair:
     return result
 
 
+# |x| up to which sine and cosine are reduced here, and the bits of the first two parts of pi / 2: a multiple of
+# them that occurs is exact
+_TURNS = {np.dtype(np.float32): (256.0, 15), np.dtype(np.float64): (8192.0, 39)}
+
+
+def _sin_cos_near(v: Array, rest: Array) -> tuple[Pair, Pair]:
+    """Sine and cosine of v + rest as pairs, for |v| below the bound of `_TURNS`."""
+    bits = _TURNS[np.dtype(v.dtype)][1]
+    quarter = PI / 2
+    first = Fraction(math.floor(quarter * 2**bits), 2**bits)
+    second = Fraction(math.floor((quarter - first) * 4**bits), 4**bits)
+    third = float(quarter - first - second)
+    n = lax.round(lax.mul(v, constant(v, float(1 / quarter))), lax.RoundingMethod.TO_NEAREST_EVEN)
+    high = lax.sub(v, lax.mul(n, constant(v, float(first))))  # exact
+    low = lax.sub(rest, lax.mul(n, constant(v, third)))
+    r = add(exact(high), Pair(lax.neg(lax.mul(n, constant(v, float(second)))), low))
+    r2 = square(r)
+    t = to_float(r2)
+    count = 11 if is_double(v) else 6
+    odd = [(-1) ** k / math.factorial(2 * k + 1) for k in range(2, count)]
+    even = [(-1) ** k / math.factorial(2 * k) for k in range(2, count + 1)]
+    inner = add(multiply(r2, exact(polynomial(t, odd))), Fraction(-1, 6))
+    s = add(r, multiply(multiply(r, r2), inner))
+    c = add(add(multiply(square(r2), exact(polynomial(t, even))), times_power(r2, -0.5)), 1.0)
+    # quarter turns take (s, c) to (c, -s), (-s, -c), (-c, s)
+    turns = lax.bitwise_and(lax.convert_element_type(n, np.int32), np.int32(3))
+    swap = lax.eq(lax.bitwise_and(turns, np.int32(1)), np.int32(1))
+    s_sign = lax.ge(turns, np.int32(2))
+    c_sign = lax.bitwise_or(lax.eq(turns, np.int32(1)), lax.eq(turns, np.int32(2)))
+    sine, cosine = where(swap, c, s), where(swap, s, c)
+    return (
+        where(s_sign, negative(sine), sine),  # type: ignore[return-value]
+        where(c_sign, negative(cosine), cosine),
+    )
+
+
 def sin_cos(x: Number) -> tuple[Pair, Pair]:
-    """Sine and cosine; the library's own functions, corrected for the part of x that one float cannot hold."""
+    """Sine and cosine; for large |x| the library's own, with the part of x that one float cannot hold added."""
     assert isinstance(x, Pair)
     x = unscaled(x)  # type: ignore[assignment]
     v = lax.add(x.head, x.tail)
     rest = lax.add(lax.sub(x.head, v), x.tail)
     s, c = lax.sin(v), lax.cos(v)
-    return normal(s, lax.mul(rest, c)), normal(c, lax.neg(lax.mul(rest, s)))
+    rest_s, rest_c = lax.sin(rest), lax.cos(rest)
+    far_s = normal(lax.mul(s, rest_c), lax.mul(c, rest_s))
+    far_c = normal(lax.mul(c, rest_c), lax.neg(lax.mul(s, rest_s)))
+    near = lax.lt(lax.abs(v), constant(v, _TURNS[np.dtype(v.dtype)][0]))
+    near_s, near_c = _sin_cos_near(v, rest)
+    return where(near, near_s, far_s), where(near, near_c, far_c)  # type: ignore[return-value]
 
 
 def arctan(x: Number) -> Pair:

@@ -2,6 +2,8 @@
 
 from jaxacts.activations import (
     _algebraic,
+    _bounded,
+    _bounded_bumps,
     _exponential,
     _exponential_rare,
     _gated,
@@ -14,11 +16,14 @@ from jaxacts.activations import (
     _rectifiers_rare,
     _shrinkage,
     _sigmoidal,
+    _sigmoidal_rare,
     _smooth_rectifiers,
     _stochastic,
     _vector,
 )
 from jaxacts.activations._algebraic import *  # noqa: F403
+from jaxacts.activations._bounded import *  # noqa: F403
+from jaxacts.activations._bounded_bumps import *  # noqa: F403
 from jaxacts.activations._exponential import *  # noqa: F403
 from jaxacts.activations._exponential_rare import *  # noqa: F403
 from jaxacts.activations._gated import *  # noqa: F403
@@ -31,12 +36,15 @@ from jaxacts.activations._rectifiers_parametric import *  # noqa: F403
 from jaxacts.activations._rectifiers_rare import *  # noqa: F403
 from jaxacts.activations._shrinkage import *  # noqa: F403
 from jaxacts.activations._sigmoidal import *  # noqa: F403
+from jaxacts.activations._sigmoidal_rare import *  # noqa: F403
 from jaxacts.activations._smooth_rectifiers import *  # noqa: F403
 from jaxacts.activations._stochastic import *  # noqa: F403
 from jaxacts.activations._vector import *  # noqa: F403
 
 _FAMILIES = (
     _algebraic,
+    _bounded,
+    _bounded_bumps,
     _exponential,
     _exponential_rare,
     _gated,
@@ -49,6 +57,7 @@ _FAMILIES = (
     _rectifiers_rare,
     _shrinkage,
     _sigmoidal,
+    _sigmoidal_rare,
     _smooth_rectifiers,
     _stochastic,
     _vector,
