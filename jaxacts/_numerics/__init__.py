@@ -1,14 +1,16 @@
 """Stable numerics: pair arithmetic, Taylor series of pairs, and elementwise functions built from them."""
 
 from jaxacts._numerics import constants, series, tails
-from jaxacts._numerics.pieces import ratio, require, times, within
+from jaxacts._numerics.pieces import at_most, power, ratio, require, times, within
 from jaxacts._numerics.smooth import EXPONENTIAL, LARGEST, like, smooth, widen
 
 __all__ = [
     "EXPONENTIAL",
     "LARGEST",
+    "at_most",
     "constants",
     "like",
+    "power",
     "ratio",
     "require",
     "series",

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Array = jax.Array
 
@@ -33,14 +34,35 @@ def require(name: str, value: Any, allowed: bool | Array, description: str) -> N
         raise ValueError(f"{name} must be {description}, was {value}")
 
 
+def at_most(x: Array, threshold: Any) -> Array:
+    """Whether x <= threshold, for a plain number exactly, also where the type of `x` cannot hold it."""
+    if isinstance(threshold, float):
+        kind = np.dtype(x.dtype).type
+        rounded = kind(threshold)
+        threshold = np.nextafter(rounded, kind(-np.inf)) if float(rounded) > threshold else rounded
+    return x <= threshold
+
+
 @jax.custom_jvp
 def ratio(a: Array, x: Array) -> Array:
     """The quotient a / x whose derivatives divide by x step by step, so that no power of x overflows."""
     return a / x
 
 
-@functools.partial(ratio.defjvp, symbolic_zeros=False)
+@ratio.defjvp
 def _ratio_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     (a, x), (da, dx) = primals, tangents
     y = ratio(a, x)
     return y, da * ratio(jnp.ones_like(x), x) - dx * ratio(y, x)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def power(c: float, n: int, x: Array) -> Array:
+    """C x^n, multiplied from the left, so that no derivative overflows or vanishes before its time."""
+    return functools.reduce(lambda y, _: y * x, range(n), jnp.full_like(x, c))
+
+
+@power.defjvp
+def _power_rule(c: float, n: int, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (x,), (dx,) = primals, tangents
+    return power(c, n, x), dx * (power(c * n, n - 1, x) if n else jnp.zeros_like(x))

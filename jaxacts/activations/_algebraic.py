@@ -7,7 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import series, smooth, widen
+from jaxacts._numerics import power, series, smooth, widen
 from jaxacts._numerics.constants import LN2, LN6
 
 __all__ = ["asinh", "cube", "hyper_sinh", "identity", "ncu", "quadratic", "square", "symlog"]
@@ -141,7 +141,7 @@ def cube(x: ArrayLike) -> Array:
       https://doi.org/10.3115/v1/D14-1082
     """
     x, narrow = widen(x)
-    return narrow(x**3)
+    return narrow(power(1.0, 3, x))
 
 
 def _cube_derivative(x: Array) -> Array:
@@ -423,7 +423,7 @@ def hyper_sinh(x: ArrayLike) -> Array:
     far = x > 40  # there e^-x is less than a rounding
     near = _third_of_sinh(jnp.where((x <= 0) | far, 0.0, x))
     right = jnp.where(far, _shifted_exp(jnp.where(far, x, 0.0)) * 2.0**40, near)
-    left = jnp.where(x > 0, 0.0, x) ** 3 / 4
+    left = power(0.25, 3, jnp.where(x > 0, 0.0, x))
     return narrow(jnp.where(x > 0, right, left))
 
 

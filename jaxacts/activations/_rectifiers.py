@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import like, require, times, widen
+from jaxacts._numerics import at_most, like, require, times, widen
 
 __all__ = [
     "leaky_relu",
@@ -275,7 +275,7 @@ def threshold(x: ArrayLike, threshold: ArrayLike = 1.0, value: ArrayLike = 0.0) 
       Konda, Memisevic & Krueger (2014), https://arxiv.org/abs/1402.3337
     """
     x, narrow = widen(x)
-    return narrow(jnp.where(x <= like(threshold, x), like(value, x), x))
+    return narrow(jnp.where(at_most(x, like(threshold, x)), like(value, x), x))
 
 
 def _threshold_derivative(x: Array, threshold: ArrayLike = 1.0, value: ArrayLike = 0.0) -> Array:
@@ -337,7 +337,7 @@ def tlu(x: ArrayLike, tau: ArrayLike = 0.0) -> Array:
     """
     x, narrow = widen(x)
     tau = like(tau, x)
-    return narrow(jnp.where(x <= tau, tau, x))
+    return narrow(jnp.where(at_most(x, tau), tau, x))
 
 
 def _tlu_derivative(x: Array, tau: ArrayLike = 0.0) -> Array:
@@ -453,8 +453,8 @@ def star_relu(x: ArrayLike, scale: ArrayLike = 0.8944, bias: ArrayLike = -0.4472
       Yu et al., MetaFormer baselines for vision (2022), https://arxiv.org/abs/2210.13452
     """
     x, narrow = widen(x)
-    y = jnp.square(jnp.where(x <= 0, 0.0, x))
-    return narrow(times(like(scale, x), y) + like(bias, x))
+    y = jnp.where(x <= 0, 0.0, x)
+    return narrow(times(times(like(scale, x), y), y) + like(bias, x))
 
 
 def _star_relu_derivative(x: Array, scale: ArrayLike = 0.8944, bias: ArrayLike = -0.4472) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -14,6 +15,25 @@ from jaxacts._numerics import EXPONENTIAL, like, require, series, smooth, times,
 __all__ = ["arelu", "sinerelu", "srelu"]
 
 # --- sinerelu
+
+
+@jax.custom_jvp
+def _sin_minus_cos(x: Array) -> Array:
+    s, c = jnp.sin(x), jnp.cos(x)
+    # where they cancel, s - c = (s^2 - c^2) / (s + c) = -cos(2 x) / (s + c) does not
+    cancels = (s * c > 0) & (jnp.abs(x) < jnp.finfo(x.dtype).max / 2)
+    return jnp.where(cancels, -jnp.cos(2 * x) / jnp.where(cancels, s + c, 1.0), s - c)
+
+
+@jax.custom_jvp
+def _sin_plus_cos(x: Array) -> Array:
+    s, c = jnp.sin(x), jnp.cos(x)
+    cancels = (s * c < 0) & (jnp.abs(x) < jnp.finfo(x.dtype).max / 2)
+    return jnp.where(cancels, jnp.cos(2 * x) / jnp.where(cancels, c - s, 1.0), s + c)
+
+
+_sin_minus_cos.defjvp(lambda x, dx: (_sin_minus_cos(*x), dx[0] * _sin_plus_cos(*x)))
+_sin_plus_cos.defjvp(lambda x, dx: (_sin_plus_cos(*x), -dx[0] * _sin_minus_cos(*x)))
 
 
 def sinerelu(x: ArrayLike, epsilon: ArrayLike = 0.0025) -> Array:
@@ -41,7 +61,7 @@ def sinerelu(x: ArrayLike, epsilon: ArrayLike = 0.0025) -> Array:
     """
     x, narrow = widen(x)
     left = jnp.where(x > 0, 0.0, x)
-    return narrow(jnp.where(x > 0, x, like(epsilon, x) * (jnp.sin(left) - jnp.cos(left))))
+    return narrow(jnp.where(x > 0, x, like(epsilon, x) * _sin_minus_cos(left)))
 
 
 def _sinerelu_derivative(x: Array, epsilon: ArrayLike = 0.0025) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import operator
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import like, require, widen
+from jaxacts._numerics import like, power, ratio, require, widen
 
 __all__ = ["abs", "m_qrelu", "nlrelu", "qrelu", "repu"]
 
@@ -46,7 +47,7 @@ def repu(x: ArrayLike, p: int = 2) -> Array:
     except TypeError:
         raise TypeError(f"p must be a Python integer, was {type(p).__name__}") from None
     require("p", p, p >= 1, "at least 1")
-    return narrow(jnp.where(x <= 0, 0.0, x) ** p)
+    return narrow(power(1.0, p, jnp.where(x <= 0, 0.0, x)))
 
 
 def _repu_derivative(x: Array, p: int = 2) -> Array:
@@ -86,6 +87,21 @@ declare(
 _FAR = 2.0**100
 
 
+@jax.custom_jvp
+def _log1p_of(x: Array, b: Array) -> Array:
+    """log(1 + b x) for x >= 0; its derivatives 1 / (x + 1/b), … do not underflow before their time."""
+    far = x > _FAR
+    return jnp.where(far, jnp.log(x) + jnp.log(b), jnp.log1p(b * jnp.where(far, 0.0, x)))
+
+
+@_log1p_of.defjvp
+def _log1p_of_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (x, b), (dx, db) = primals, tangents
+    shifted = x + 1 / b
+    slope = ratio(jnp.ones_like(x), shifted)
+    return _log1p_of(x, b), dx * slope + db * ratio(ratio(x, b), shifted)
+
+
 def nlrelu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
     r"""Natural logarithm of the rectifier, :math:`\log(1 + \beta \max(x, 0))`.
 
@@ -114,9 +130,7 @@ def nlrelu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
     x, narrow = widen(x)
     b = like(beta, x)
     require("beta", b, b > 0, "positive")
-    far = x > _FAR
-    near = jnp.log1p(b * jnp.where((x <= 0) | far, 0.0, x))
-    return narrow(jnp.where(far, jnp.log(jnp.where(far, x, 1.0)) + jnp.log(b), near))
+    return narrow(jnp.where(x <= 0, 0.0, _log1p_of(jnp.where(x <= 0, 0.0, x), jnp.asarray(b, x.dtype))))
 
 
 def _nlrelu_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:

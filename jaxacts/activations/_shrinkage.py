@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import EXPONENTIAL, like, ratio, require, series, smooth, widen
+from jaxacts._numerics import EXPONENTIAL, at_most, like, ratio, require, series, smooth, widen
 
 __all__ = ["firm_shrink", "garrote_shrink", "hard_shrink", "scad_shrink", "soft_shrink", "tanh_shrink"]
 
@@ -116,7 +117,7 @@ def hard_shrink(x: ArrayLike, threshold: ArrayLike = 0.5) -> Array:
     x, narrow = widen(x)
     t = like(threshold, x)
     require("threshold", t, t > 0, "positive")
-    return narrow(jnp.where((x >= -t) & (x <= t), 0.0, x))
+    return narrow(jnp.where(at_most(x, t) & at_most(-x, t), 0.0, x))
 
 
 def _hard_shrink_derivative(x: Array, threshold: ArrayLike = 0.5) -> Array:
@@ -202,6 +203,19 @@ declare(
 # --- garrote_shrink
 
 
+@jax.custom_jvp
+def _garrote(x: Array, t: Array) -> Array:
+    close = (x >= -2 * t) & (x <= 2 * t)
+    # beside the threshold the difference of squares keeps its digits
+    return jnp.where(close, (x - t) * ((x + t) / x), x - t * (t / x))
+
+
+@_garrote.defjvp
+def _garrote_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (x, t), (dx, dt) = primals, tangents
+    return _garrote(x, t), dx * (1 + ratio(ratio(t * t, x), x)) - dt * ratio(2 * t, x)
+
+
 def garrote_shrink(x: ArrayLike, threshold: ArrayLike = 0.5) -> Array:
     r"""Non-negative garrote, :math:`x - l^2 / x` for :math:`|x| > l`, else 0.
 
@@ -232,12 +246,8 @@ def garrote_shrink(x: ArrayLike, threshold: ArrayLike = 0.5) -> Array:
     t = like(threshold, x)
     require("threshold", t, t > 0, "positive")
     zero = (x >= -t) & (x <= t)
-    close = (x >= -2 * t) & (x <= 2 * t)
-    outside = jnp.where(zero, 1.0, x)
-    # the difference of squares keeps its digits beside the threshold, x - l^2 / x its derivatives far out
-    factors = (outside - t) * ((outside + t) / outside)
-    difference = outside - ratio(jnp.asarray(t * t, x.dtype), outside)
-    return narrow(jnp.where(zero, 0.0, jnp.where(close, factors, difference)))
+    outside = _garrote(jnp.where(zero, 1.0, x), jnp.asarray(t, x.dtype))
+    return narrow(jnp.where(zero, 0.0, outside))
 
 
 def _garrote_shrink_derivative(x: Array, threshold: ArrayLike = 0.5) -> Array:
@@ -300,7 +310,7 @@ def scad_shrink(x: ArrayLike, threshold: ArrayLike = 0.5, a: ArrayLike = 3.7) ->
     size = sign * x
     # the middle line from its beginning (2 l, l), so that nothing cancels
     middle = t + (a - 1) / (a - 2) * (size - 2 * t)
-    shrunk = jnp.where(size <= 2 * t, size - t, jnp.where(size <= a * t, middle, size))
+    shrunk = jnp.where(size <= 2 * t, size - t, jnp.where(at_most(size, a * t), middle, size))
     return narrow(jnp.where(size <= t, 0.0, sign * shrunk))
 
 
