@@ -110,6 +110,8 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
         if seeds < 1:
             raise ValueError(f"seeds must be a count of at least 1, or a list of seeds, was {seeds}")
         return tuple(range(seeds))
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+        raise ValueError(f"seeds must be a count of at least 1, or a list of seeds, was {seeds!r}")
     seeds = tuple(seeds)
     bad = [
         seed for seed in seeds if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32

@@ -249,7 +249,8 @@ def read_npz(path: Path, tag: str | None = None) -> dict[str, np.ndarray]:
       StoreError: when the file is missing, truncated, altered, or of another configuration.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here, since np.load leaves the file open when the archive is truncated
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         stored, own = str(arrays.pop(_TAG)), str(arrays.pop(_DIGEST))
     except FileNotFoundError as error:
@@ -418,9 +419,8 @@ def load(folder: str | os.PathLike, *, partial: bool = False) -> Results:
                 f"{folder} is not finished: {len(there)} of {count} batches are there; "
                 "run the same command again to continue it"
             )
-        present, curves = assemble(
-            manifest, {batch: read_npz(batch_path(folder, batch), tag) for batch in there}
-        )
+        pieces = {batch: read_npz(batch_path(folder, batch), batch_tag(tag, batch)) for batch in there}
+        present, curves = assemble(manifest, pieces)
         if not present:
             raise StoreError(f"{folder} has no finished runs yet")
     return make_results(manifest, present, curves, str(folder))

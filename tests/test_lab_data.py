@@ -1,0 +1,138 @@
+"""Data sets: what they hold, how they are split, and what is refused."""
+
+import random
+import sys
+
+import numpy as np
+import pytest
+
+from jaxacts import lab
+from jaxacts.lab import data
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "features", "classes"),
+    [
+        ("mnist1d", (3200, 800, 1000), 40, 10),
+        ("digits", (1149, 288, 360), 64, 10),
+        ("breast_cancer", (364, 91, 114), 30, 2),
+        ("wine", (113, 29, 36), 13, 3),
+        ("addition", (1280, 320, 400), 2, 1),
+    ],
+)
+def test_sizes_types_and_standardisation(name, sizes, features, classes):
+    found = lab.load_dataset(name)
+    assert tuple(found.sizes.values()) == sizes
+    assert (found.features, found.classes) == (features, classes)
+    for part in ("train", "validation", "test"):
+        x, y = getattr(found, f"x_{part}"), getattr(found, f"y_{part}")
+        assert x.dtype == y.dtype == np.float32
+        assert x.shape[1] == features
+        assert y.shape == (len(x), classes)
+        assert np.isfinite(x).all()
+    # float32 rounding of values of size about 1, averaged over hundreds of rows
+    np.testing.assert_allclose(found.x_train.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(
+        np.square(found.x_train.astype(float)).mean(), 1, rtol=0.08 if name == "digits" else 1e-4
+    )
+    assert found.licence != "unknown"
+    assert len(found.digest) == 64
+
+
+def test_the_parts_are_disjoint_and_complete():
+    found = lab.load_dataset("mnist1d")
+    rows = np.concatenate([found.x_train, found.x_validation, found.x_test])
+    assert len(np.unique(rows, axis=0)) == 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "loader"),
+    [("digits", "load_digits"), ("breast_cancer", "load_breast_cancer"), ("wine", "load_wine")],
+)
+def test_files_are_read_as_scikit_learn_reads_them(name, loader):
+    import sklearn.datasets
+
+    x, y = getattr(sklearn.datasets, loader)(return_X_y=True)
+    ours = data._SOURCES[name].load()
+    np.testing.assert_array_equal(ours[0], x)
+    np.testing.assert_array_equal(ours[1], y)
+
+
+def test_mnist1d_leaves_the_global_generators_alone():
+    np.random.seed(7)
+    random.seed(7)
+    expected = (np.random.RandomState(7).rand(), random.Random(7).random())
+    data._mnist1d()
+    assert (np.random.rand(), random.random()) == expected
+
+
+def test_mnist1d_refuses_other_data(monkeypatch):
+    import mnist1d.data
+
+    real = mnist1d.data.make_dataset
+
+    def altered(*args):
+        made = real(*args)
+        made["x"][0, 0] += 1e-3
+        return made
+
+    monkeypatch.setattr(mnist1d.data, "make_dataset", altered)
+    with pytest.raises(ValueError, match="generates other data than MNIST-1D"):
+        data._mnist1d()
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mnist1d", None)
+    monkeypatch.setitem(sys.modules, "mnist1d.data", None)
+    with pytest.raises(lab.MissingExtra, match=r"mnist1d.*pip install 'jaxacts\[lab\]'"):
+        data._mnist1d()
+
+
+def test_addition_is_the_sum():
+    found = lab.load_dataset("addition")
+    design = np.column_stack([found.x_train, np.ones(len(found.x_train))]).astype(float)
+    weights, residual, *_ = np.linalg.lstsq(design, found.y_train[:, 0].astype(float), rcond=None)
+    assert residual[0] < 1e-8  # exactly linear up to float32 rounding of 1280 targets
+    np.testing.assert_allclose(weights[:2], 1 / np.sqrt(2), rtol=0.05)  # both addends count the same
+
+
+def test_validation_and_test_do_not_touch_the_standardisation():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(100, 3)), rng.integers(0, 2, 100)
+    far = lab.prepare(x, y, 1e6 * np.ones((20, 3)), np.zeros(20), name="t", task="classification")
+    near = lab.prepare(x, y, np.zeros((20, 3)), np.zeros(20), name="t", task="classification")
+    np.testing.assert_array_equal(far.x_train, near.x_train)
+    np.testing.assert_array_equal(far.x_validation, near.x_validation)
+
+
+def test_a_constant_feature_stays_harmless():
+    x = np.column_stack([np.arange(50.0), np.full(50, 3.0)])
+    found = lab.prepare(x, np.arange(50) % 2, name="c", task="classification")
+    assert np.abs(found.x_train[:, 1]).max() == 0
+
+
+def test_unknown_name_suggests_the_nearest():
+    with pytest.raises(ValueError, match="unknown data set 'mnist1'; did you mean 'mnist1d'"):
+        lab.load_dataset("mnist1")
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (
+            np.array([[0.0, np.nan]] * 20),
+            np.zeros(20),
+            "x has 20 values that are not finite, first at row 0, column 1",
+        ),
+        (np.ones((20, 2)), np.r_[np.inf, np.zeros(19)], "y has 1 values that are not finite, first at row 0"),
+        (np.ones(20), np.zeros(20), "x must be"),
+        (np.ones((20, 2)), np.zeros(19), "x must be"),
+        (np.ones((5, 2)), np.zeros(5), "at least 10 examples"),
+        (np.ones((20, 2)), np.zeros(20), "needs 2 to 10000 classes, found 1"),
+        (np.ones((20, 2)), np.full(20, 0.5), "integers from 0 on"),
+        (np.ones((20, 2)), -np.ones(20), "integers from 0 on"),
+    ],
+)
+def test_bad_arrays_are_refused(x, y, message):
+    with pytest.raises(ValueError, match=message):
+        lab.prepare(x, y, name="bad", task="classification")
