@@ -213,33 +213,52 @@ def _textbook(
     count: int,
 ) -> Report:
     params = {**entry.parameters, **_declare.unbind(known)[1]}
-    breaks = entry.facts_at(**params).breaks
     double = _ulp.FORMATS["float64"]
     library64 = _run.runner(known, double)  # of the catalogue, also when another `f` is judged
     run64 = library64 if f is known else _run.runner(f, double)
+    x = _points.sample(double, entry.facts_at(**params).breaks, count)
+    truth = _run.textbook(entry.name, params, x)
     limits = _run.limits(entry.name, params)
-    x64 = _points.sample(double, breaks, count)
-    truth64 = _run.textbook(entry.name, params, x64)
-    cells64 = _cells(run64, double, [(x64, truth64)], limits)
-    # The library in float64 may stand for the truth where the narrower types look, unless it is wrong itself.
-    library_cells = cells64 if f is known else _cells(library64, double, [(x64, truth64)], limits)
-    trusted = all(cell.error < TRUSTED for cell in library_cells)
+    cells64 = _cells(run64, double, [(x, truth)], limits)
+    library_cells = cells64 if f is known else _cells(library64, double, [(x, truth)], limits)
+    trusted = library64 if all(cell.error < TRUSTED for cell in library_cells) else None
     cells = []
     for name in types:
-        if name == "float64":
-            cells += cells64
-            continue
-        form = _ulp.FORMATS[name]
-        x = _points.thin(form, breaks, count if trusted else 4 * count)
-        batches = [(x, _run.textbook(entry.name, params, x))]
-        if trusted:
-            x = _points.all_finite(form) if form.bits <= 10 else _points.sample(form, breaks, 40 * count)
-            batches.append((x, _run.same_code(library64, x)))
-        cells += _cells(_run.runner(f, form), form, batches, limits)
+        cells += cells64 if name == "float64" else _narrow(f, known, entry, params, name, trusted, count)
     if derivative is None and f is known:
         derivative = functools.partial(entry.derivative, **_declare.unbind(known)[1])
-    analytic = None if derivative is None else _agreement(derivative, x64, truth64[1][0])
+    analytic = None if derivative is None else _agreement(derivative, x, truth[1][0])
     return Report(_name(f), "mpmath", tuple(cells), tuple(_kinks.find(run64)), analytic)
+
+
+@functools.lru_cache(maxsize=8)  # the narrower types share it
+def _library64(known: _declare.Activation) -> _run.Runner:
+    return _run.runner(known, _ulp.FORMATS["float64"])
+
+
+def _narrow(
+    f: Callable,
+    known: Any,
+    entry: _declare.Record,
+    params: Mapping[str, Any],
+    name: str,
+    library64: _run.Runner | None,
+    count: int,
+) -> list[Cell]:
+    """Judge a narrower type: by mpmath at some points, at many by the library in float64 if that is right."""
+    form = _ulp.FORMATS[name]
+    # These types see the parameters as float32 holds them, so that is where the truth is taken.
+    held = {key: float(np.float32(v)) if isinstance(v, float) else v for key, v in params.items()}
+    if held != params:
+        f, known = (_declare.get(entry.fn, **held) if g is known else g for g in (f, known))
+        library64 = library64 and _library64(known)
+    breaks, limits = entry.facts_at(**held).breaks, _run.limits(entry.name, held)
+    x = _points.thin(form, breaks, count if library64 else 4 * count)
+    batches = [(x, _run.textbook(entry.name, held, x))]
+    if library64:
+        x = _points.all_finite(form) if form.bits <= 10 else _points.sample(form, breaks, 40 * count)
+        batches.append((x, _run.same_code(library64, x)))
+    return _cells(_run.runner(f, form), form, batches, limits)
 
 
 def _parameter_cells(

@@ -196,7 +196,8 @@ def tanh(u: Any) -> Any:
     """Hyperbolic tangent."""
     v = at(u)
     e = _exp(-2 * abs(v))
-    t = (1 - e) / (1 + e)
+    # u itself may be as small as e^-700, so 1 - e is not good enough
+    t = -mp.expm1(-2 * abs(v)) / (1 + e) if abs(v) < 1 else (1 - e) / (1 + e)
     t = t if v > 0 else -t
     sech2 = 4 * e / (1 + e) ** 2
     return _chain(u, t, sech2, -2 * t * sech2)
