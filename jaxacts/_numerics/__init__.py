@@ -1,6 +1,6 @@
 """Stable numerics: pair arithmetic, Taylor series of pairs, and elementwise functions built from them."""
 
-from jaxacts._numerics import constants, series, tails
+from jaxacts._numerics import constants, quick, series, tails
 from jaxacts._numerics.pieces import at_most, power, ratio, require, times, within
 from jaxacts._numerics.smooth import EXPONENTIAL, LARGEST, like, smooth, widen
 
@@ -11,6 +11,7 @@ __all__ = [
     "constants",
     "like",
     "power",
+    "quick",
     "ratio",
     "require",
     "series",

@@ -135,7 +135,7 @@ def _aligned(a: Pair, b: Pair) -> tuple[Pair, Pair]:
 
 
 def add(a: Number, b: Number) -> Number:
-    """a + b."""
+    """A + b."""
     if not isinstance(a, Pair):
         a, b = b, a
     if not isinstance(a, Pair):

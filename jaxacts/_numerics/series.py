@@ -283,7 +283,7 @@ def _tanh_terms(u: Pair, n: int) -> list[Number]:
 
 @_elementary
 def minus_tanh(u: Pair, n: int) -> list[Number]:
-    """u - tanh(u), which is u^3 / 3 near zero; its derivative is tanh(u)^2."""
+    """U - tanh(u), which is u^3 / 3 near zero; its derivative is tanh(u)^2."""
     t = _tanh_terms(u, max(n - 1, 0))
     value = el.minus_tanh(u, t[0])  # type: ignore[arg-type]
     t[0] = el.lifted(t[0])  # type: ignore[arg-type]
@@ -300,7 +300,7 @@ def sinh(u: Pair, n: int) -> list[Number]:
 
 
 def _gauss_rates(g: Number, u: Pair, n: int) -> list[Number]:
-    """n coefficients of a multiple g of exp(-u^2): c_{k+1} = -2 (u c_k + c_{k-1}) / (k + 1)."""
+    """N coefficients of a multiple g of exp(-u^2): c_{k+1} = -2 (u c_k + c_{k-1}) / (k + 1)."""
     rates: list[Number] = [g]
     for k in range(n - 1):
         step = pr.multiply(u, rates[k])
@@ -374,7 +374,7 @@ def cos(u: Pair, n: int) -> list[Number]:
 
 
 def _power_of_one_plus_square(first: Number, a: float, u: Pair, n: int) -> list[Number]:
-    """n coefficients of p = (1 + u^2)^a with the value `first`, from (1 + u^2) p' = 2 a u p."""
+    """N coefficients of p = (1 + u^2)^a with the value `first`, from (1 + u^2) p' = 2 a u p."""
     inverse = pr.divide(1.0, pr.add(pr.square(u), 1.0)) if n > 1 else 0.0
     p: list[Number] = [first]
     for k in range(n - 1):
@@ -387,7 +387,7 @@ def _power_of_one_plus_square(first: Number, a: float, u: Pair, n: int) -> list[
 
 @_elementary
 def isru(u: Pair, n: int) -> list[Number]:
-    """u / sqrt(1 + u^2), for |u| whose square does not overflow."""
+    """U / sqrt(1 + u^2), for |u| whose square does not overflow."""
     u = pr.unscaled(u)  # type: ignore[assignment]
     inverse = pr.divide(1.0, pr.root(pr.add(pr.square(u), 1.0)))
     slope = pr.multiply(inverse, pr.square(inverse)) if n else 0.0

@@ -74,6 +74,8 @@ def smooth(
     left: Asymptote | None = None,
     right: Asymptote | None = None,
     bound: dict[np.dtype, float] | float | None = None,
+    quick: tuple[Callable[[Array], Array], ...] = (),
+    quick_at: tuple[float, ...] = (),
 ) -> Callable[..., Array]:
     """An elementwise function of (x, *parameters) from a formula on series.
 
@@ -84,6 +86,8 @@ def smooth(
       right: the same towards +inf.
       bound: |x| beyond which the function equals its asymptotes; by default only where the square of a pair would
         overflow, so a larger one states that the formula takes no square of x.
+      quick: float32 value and first derivative in plain arithmetic (see `quick.py`), functions of x alone.
+      quick_at: the parameters they hold for, as plain numbers.
 
     Returns:
       A function of an array in float32 or float64 and parameters that broadcast against it.
@@ -93,6 +97,9 @@ def smooth(
     def at(orders: tuple[int, ...], fixed: tuple[float | None, ...]) -> Callable[..., Array]:
         @jax.custom_jvp
         def evaluate(*args: Array) -> Array:
+            plain = fixed == quick_at and len(orders) == 1 and orders[0] < len(quick)
+            if plain and args[0].dtype == np.float32:
+                return _compiled(quick[orders[0]], *args)
             return _evaluate(program, orders, fixed, left, right, bound, *args)
 
         @functools.partial(evaluate.defjvp, symbolic_zeros=True)
@@ -120,6 +127,11 @@ def smooth(
         return at((0,) * (1 + len(arrays)), fixed)(x, *arrays)
 
     return function
+
+
+@functools.partial(jax.jit, static_argnums=0, inline=True)
+def _compiled(function, x):
+    return function(x)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5), inline=True)

@@ -69,8 +69,7 @@ def decay(u: Series) -> Series:
     return series.where(gone, -1.0, series.expm1(u))
 
 
-@_elementary
-def inverse(u: Pair, n: int) -> list[Number]:
+def scaled_inverse(u: Pair) -> Pair:
     """1 / u, whose powers keep their precision until they are no longer normal numbers."""
     limit, power = _LARGE[np.dtype(u.head.dtype)]
     large = lax.gt(lax.abs(u.head), pr.constant(u.head, limit))
@@ -78,7 +77,13 @@ def inverse(u: Pair, n: int) -> list[Number]:
     top = Pair(lax.select(large, up, one), lax.full_like(u.head, 0.0))
     quotient = pr.divide(top, u)
     assert isinstance(quotient, Pair)
-    result: list[Number] = [pr.rescale(quotient, large, power)]
+    return pr.rescale(quotient, large, power)
+
+
+@_elementary
+def inverse(u: Pair, n: int) -> list[Number]:
+    """1 / u over a scale where u is large."""
+    result: list[Number] = [scaled_inverse(u)]
     for _ in range(n):
         result.append(pr.negative(pr.multiply(result[-1], result[0])))
     return result
@@ -137,6 +142,7 @@ __all__ = [
     "number",
     "over_root",
     "proportion",
+    "scaled_inverse",
     "shrink",
     "zero",
 ]

@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, nan
-from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
+from jaxacts._numerics import EXPONENTIAL, like, quick, series, smooth, widen
 from jaxacts._numerics.tails import above, inverse, negative, over_root, proportion, shrink
 from jaxacts._numerics.tails import arctan as _arctan_series
 
@@ -17,7 +17,12 @@ __all__ = ["arctan", "elliott", "erf", "isru", "scaled_soft_sign", "soft_root_si
 
 # --- soft_sign
 
-_soft_sign = smooth(lambda x: proportion(x, 1.0), left=(0.0, -1.0), right=(0.0, 1.0))
+_soft_sign = smooth(
+    lambda x: proportion(x, 1.0),
+    left=(0.0, -1.0),
+    right=(0.0, 1.0),
+    quick=(quick.soft_sign, quick.soft_sign_slope),
+)
 
 
 def soft_sign(x: ArrayLike) -> Array:

@@ -9,14 +9,19 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import like, series, smooth, widen
+from jaxacts._numerics import like, quick, series, smooth, widen
 from jaxacts._numerics.tails import decay, zero
 
 __all__ = ["celu", "elu", "mpelu", "pelu", "reu", "selu", "serlu"]
 
 # --- elu
 
-_elu = smooth(lambda x, alpha: series.where(series.positive(x), x, alpha * series.expm1(x)), right=(1.0, 0.0))
+_elu = smooth(
+    lambda x, alpha: series.where(series.positive(x), x, alpha * series.expm1(x)),
+    right=(1.0, 0.0),
+    quick=(quick.elu, quick.elu_slope),
+    quick_at=(1.0,),
+)
 
 
 def elu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
@@ -89,7 +94,7 @@ def _celu_program(x, alpha):
     return series.where(series.positive(x), x, left)
 
 
-_celu = smooth(_celu_program, right=(1.0, 0.0))
+_celu = smooth(_celu_program, right=(1.0, 0.0), quick=(quick.elu, quick.elu_slope), quick_at=(1.0,))
 
 
 def celu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
@@ -155,7 +160,9 @@ declare(
 _SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772
 _DEPTH = Fraction(_SCALE) * Fraction(_ALPHA)
 _selu = smooth(
-    lambda x: series.where(series.positive(x), _SCALE * x, _DEPTH * series.expm1(x)), right=(_SCALE, 0.0)
+    lambda x: series.where(series.positive(x), _SCALE * x, _DEPTH * series.expm1(x)),
+    right=(_SCALE, 0.0),
+    quick=(quick.selu, quick.selu_slope),
 )
 
 

@@ -8,7 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
+from jaxacts._numerics import EXPONENTIAL, like, quick, series, smooth, widen
 from jaxacts._numerics.constants import ROOT_HALF, TWO_ROOT_TWO_OVER_PI
 
 __all__ = ["e_swish", "gelu", "gelu_tanh", "mish", "quick_gelu", "silu"]
@@ -19,6 +19,8 @@ _silu = smooth(
     lambda x, beta: x * series.sigmoid(beta * x),
     left=lambda beta: ((1 - jnp.sign(beta)) / 2, 0.0),
     right=lambda beta: ((1 + jnp.sign(beta)) / 2, 0.0),
+    quick=(quick.silu, quick.silu_slope),
+    quick_at=(1.0,),
 )
 
 
@@ -87,7 +89,11 @@ declare(
 # --- gelu
 
 _gelu = smooth(
-    lambda x: 0.5 * x * series.erfc(-ROOT_HALF * x), left=(0.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL
+    lambda x: 0.5 * x * series.erfc(-ROOT_HALF * x),
+    left=(0.0, 0.0),
+    right=(1.0, 0.0),
+    bound=EXPONENTIAL,
+    quick=(quick.gelu, quick.gelu_slope),
 )
 
 
@@ -149,6 +155,7 @@ _gelu_tanh = smooth(
     left=(0.0, 0.0),
     right=(1.0, 0.0),
     bound=40.0,
+    quick=(quick.gelu_tanh, quick.gelu_tanh_slope),
 )
 
 
@@ -262,7 +269,11 @@ declare(
 # --- mish
 
 _mish = smooth(
-    lambda x: x * series.tanh(series.softplus(x)), left=(0.0, 0.0), right=(1.0, 0.0), bound=EXPONENTIAL
+    lambda x: x * series.tanh(series.softplus(x)),
+    left=(0.0, 0.0),
+    right=(1.0, 0.0),
+    bound=EXPONENTIAL,
+    quick=(quick.mish, quick.mish_slope),
 )
 
 

@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
+from jaxacts._numerics import EXPONENTIAL, like, quick, series, smooth, widen
 
 __all__ = ["bipolar_sigmoid", "lecun_tanh", "log_sigmoid", "penalized_tanh", "sigmoid", "tanh"]
 
@@ -22,7 +22,13 @@ _EFFICIENT_BACKPROP = (
 
 # --- sigmoid
 
-_sigmoid = smooth(series.sigmoid, left=(0.0, 0.0), right=(0.0, 1.0), bound=EXPONENTIAL)
+_sigmoid = smooth(
+    series.sigmoid,
+    left=(0.0, 0.0),
+    right=(0.0, 1.0),
+    bound=EXPONENTIAL,
+    quick=(quick.sigmoid, quick.sigmoid_slope),
+)
 
 
 def sigmoid(x: ArrayLike) -> Array:
@@ -76,7 +82,9 @@ declare(
 
 # --- tanh
 
-_tanh = smooth(series.tanh, left=(0.0, -1.0), right=(0.0, 1.0), bound=EXPONENTIAL)
+_tanh = smooth(
+    series.tanh, left=(0.0, -1.0), right=(0.0, 1.0), bound=EXPONENTIAL, quick=(quick.tanh, quick.tanh_slope)
+)
 
 
 def tanh(x: ArrayLike) -> Array:
@@ -131,7 +139,13 @@ declare(
 
 # --- log_sigmoid
 
-_log_sigmoid = smooth(lambda x: -series.softplus(-x), left=(1.0, 0.0), right=(0.0, 0.0), bound=EXPONENTIAL)
+_log_sigmoid = smooth(
+    lambda x: -series.softplus(-x),
+    left=(1.0, 0.0),
+    right=(0.0, 0.0),
+    bound=EXPONENTIAL,
+    quick=(quick.log_sigmoid, quick.log_sigmoid_slope),
+)
 
 
 def log_sigmoid(x: ArrayLike) -> Array:

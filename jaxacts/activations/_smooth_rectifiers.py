@@ -11,7 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
-from jaxacts._numerics import EXPONENTIAL, LARGEST, like, series, smooth, tails, widen
+from jaxacts._numerics import EXPONENTIAL, LARGEST, like, quick, series, smooth, tails, widen
 from jaxacts._numerics.constants import LN2, ROOT_HALF
 
 __all__ = ["bent_identity", "log_cosh", "sau", "shifted_softplus", "smu", "softplus", "squareplus"]
@@ -23,6 +23,8 @@ _softplus = smooth(
     lambda x, beta: series.softplus(beta * x) / beta,
     left=lambda beta: ((1 - jnp.sign(beta)) / 2, 0.0),
     right=lambda beta: ((1 + jnp.sign(beta)) / 2, 0.0),
+    quick=(quick.softplus, quick.sigmoid),
+    quick_at=(1.0,),
 )
 
 
@@ -94,7 +96,14 @@ def _squareplus_series(x: series.Series, b: series.Operand) -> series.Series:
 
 
 # no bound but the largest float: on the left the value is normal all the way
-_squareplus = smooth(_squareplus_series, left=(0.0, 0.0), right=(1.0, 0.0), bound=LARGEST)
+_squareplus = smooth(
+    _squareplus_series,
+    left=(0.0, 0.0),
+    right=(1.0, 0.0),
+    bound=LARGEST,
+    quick=(quick.squareplus, quick.squareplus_slope),
+    quick_at=(4.0,),
+)
 
 
 def squareplus(x: ArrayLike, b: ArrayLike = 4.0) -> Array:

@@ -1,0 +1,381 @@
+"""Float32 values and slopes of the most used functions, in plain arithmetic: a few rounding errors instead of none, but fast.
+
+`smooth` takes these for the value and the first derivative in float32 (hence for the 16-bit types); higher derivatives
+and float64 come from the Taylor series. They are held to the same promise by the same tests.
+
+What keeps the tails: exp(t) stays in parts until everything else is multiplied in. What keeps x times 0 from
+becoming NaN: infinite arguments are replaced by finite ones where their limit is 0. The coefficients are made by
+tools/fit_quick.py; the worst relative error of each polynomial stands beside it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxacts._numerics import pair as pr
+from jaxacts._numerics.constants import TWO_ROOT_TWO_OVER_PI
+from jaxacts._numerics.pair import Pair, exact, short
+
+Array = jax.Array
+
+EXP = (  # 2^-22.8
+    0.5,
+    0.1666657703,
+    0.04166655466,
+    0.008363173075,
+    0.001392617612,
+)
+LOG1P = (  # 2^-30.1
+    0.9999999992,
+    -0.4999997949,
+    0.3333249754,
+    -0.2498649646,
+    0.1988582029,
+    -0.1608762301,
+    0.1237799587,
+    -0.08188040924,
+    0.04100657369,
+    -0.01318782657,
+    0.001986696594,
+)
+TANH = (  # 2^-25.7
+    -0.333333327,
+    0.1333324229,
+    -0.05394670194,
+    0.0216799917,
+    -0.008089210029,
+    0.002038915633,
+)
+ERFCX = (  # 2^-29.9
+    1.237512631,
+    -0.1402405867,
+    0.003585417318,
+    0.08227611073,
+    -0.1088042816,
+    0.0923134602,
+    -0.05868361207,
+    0.02831308019,
+    -0.00982714443,
+    0.001828523089,
+    0.0005037961463,
+    -0.000203782332,
+)
+CDF = (  # 2^-30.3
+    0.3989422801,
+    -0.06649036057,
+    0.009973328481,
+    -0.001186343989,
+    0.0001135022962,
+    -7.66053817e-6,
+)
+GELU_SLOPE = (  # 2^-39.2
+    0.7978845608,
+    -0.2659615201,
+    0.05984133936,
+    -0.009498604002,
+    0.001154260914,
+    -0.0001131502587,
+    9.099483078e-6,
+    -5.155695373e-7,
+)
+
+
+def _polynomial(x: Array, terms: tuple[float, ...]) -> Array:
+    result = np.float32(terms[-1])
+    for c in reversed(terms[:-1]):
+        result = result * x + np.float32(c)
+    return result
+
+
+class _Exp(NamedTuple):
+    """exp(t) = p * a * b: a number near 1 and two powers of two, to be multiplied in last."""
+
+    p: Array
+    a: Array
+    b: Array
+
+    def times(self, y: Array) -> Array:
+        """`y` exp(t), without an underflow before the result's own."""
+        return y * self.p * self.a * self.b
+
+
+def _exp(t: Array, low: Array | None = None) -> _Exp:
+    """exp(t + low) for t <= 0."""
+    t = lax.max(t, np.float32(-150.0))
+    n = lax.round(t * np.float32(1.4426950408889634), lax.RoundingMethod.TO_NEAREST_EVEN)
+    # ln 2 in two parts; n times the first is exact
+    r = (t - n * np.float32(0.693359375)) - n * np.float32(-2.12194440054690583e-4)
+    if low is not None:
+        r = r + low
+    p = np.float32(1.0) + (r + r * r * _polynomial(r, EXP))
+    k = lax.convert_element_type(n, np.int32)
+    half = lax.shift_right_arithmetic(k, np.int32(1))
+    return _Exp(p, _two_to(half), _two_to(k - half))
+
+
+def _two_to(k: Array) -> Array:
+    return lax.bitcast_convert_type(lax.shift_left(k + np.int32(127), np.int32(23)), np.float32)
+
+
+def _logistic(x: Array) -> tuple[_Exp, Array, Array]:
+    """e = exp(-|x|) in parts and as a number, and 1 / (1 + e)."""
+    e = _exp(-lax.abs(x))
+    value = e.p * e.a * e.b
+    return e, value, np.float32(1.0) / (np.float32(1.0) + value)
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x))."""
+    e, _, d = _logistic(x)
+    return jnp.where(x >= 0, d, e.times(d))
+
+
+def sigmoid_slope(x: Array) -> Array:
+    """sigmoid(x) sigmoid(-x)."""
+    e, _, d = _logistic(x)
+    return e.times(d * d)
+
+
+def _finite(x: Array) -> Array:
+    """`x` with infinities replaced by numbers far out in the tails, so that x times 0 is 0."""
+    return lax.clamp(np.float32(-1e3), x, np.float32(np.finfo(np.float32).max))
+
+
+def silu(x: Array) -> Array:
+    """x sigmoid(x)."""
+    e, _, d = _logistic(x)
+    return jnp.where(x >= 0, x * d, e.times(_finite(x) * d))
+
+
+def silu_slope(x: Array) -> Array:
+    """sigmoid(x) (1 + x sigmoid(-x))."""
+    e, value, _ = _logistic(x)
+    x = lax.min(_finite(x), np.float32(1e3))
+    # (1 + x) + e on the left: the part that cancels at the zero is exact
+    one = np.float32(1.0)
+    m = one + value
+    ratio = jnp.where(x >= 0, one + value * (one + x), (one + x) + value) / (m * m)
+    return jnp.where(x >= 0, ratio, e.times(ratio))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x))."""
+    e = _exp(-lax.abs(x))
+    value = e.p * e.a * e.b
+    series = _polynomial(value, LOG1P)
+    return jnp.where(x > 0, x + value * series, e.times(series))
+
+
+def tanh(x: Array) -> Array:
+    """Hyperbolic tangent."""
+    size = lax.abs(x)
+    e = _exp(np.float32(-2.0) * size)
+    value = e.p * e.a * e.b
+    far = np.float32(1.0) - np.float32(2.0) * value / (np.float32(1.0) + value)
+    s = x * x
+    near = x + x * s * _polynomial(s, TANH)
+    return jnp.where(size < np.float32(0.625), near, jnp.where(x < 0, -far, far))
+
+
+def tanh_slope(x: Array) -> Array:
+    """1 - tanh(x)^2."""
+    e = _exp(np.float32(-2.0) * lax.abs(x))
+    d = np.float32(2.0) / (np.float32(1.0) + e.p * e.a * e.b)
+    return e.times(d * d)
+
+
+def mish(x: Array) -> Array:
+    """x tanh(softplus(x)) as a rational function of e = exp(-|x|)."""
+    e = _exp(-lax.abs(x))
+    v = e.p * e.a * e.b
+    positive = x >= 0
+    # right: (1 + 2e) / (1 + 2e (1 + e)); left: e (2 + e) / (2 + e (2 + e))
+    n, m = _mish_ratio(v, positive)
+    gate = n / m
+    return jnp.where(positive, x * gate, e.times(_finite(x) * gate))
+
+
+def _mish_ratio(v: Array, positive: Array) -> tuple[Array, Array]:
+    """Numerator and denominator of the gate, without the factor e on the left."""
+    two = np.float32(2.0)
+    n = jnp.where(positive, np.float32(1.0) + two * v, two + v)
+    return n, jnp.where(positive, np.float32(1.0) + two * v * (np.float32(1.0) + v), two + v * n)
+
+
+def mish_slope(x: Array) -> Array:
+    """tanh(softplus) + x sech^2(softplus) sigmoid, in the same way."""
+    e = _exp(-lax.abs(x))
+    v = e.p * e.a * e.b
+    x = lax.min(_finite(x), np.float32(1e3))
+    positive = x >= 0
+    n, m = _mish_ratio(v, positive)
+    one, four = np.float32(1.0), np.float32(4.0)
+    right = n * m + four * x * (one + v) * (v * v)
+    # n m + 4 x (1 + e) with the part that cancels at the zero written as an exact difference
+    left = four * (one + x) + v * ((np.float32(6.0) + four * x) + v * (four + v))
+    total = jnp.where(positive, right, left) / (m * m)
+    return jnp.where(positive, total, e.times(total))
+
+
+def expm1(x: Array) -> Array:
+    """exp(x) - 1 for x <= 0."""
+    t = lax.max(x, np.float32(-30.0))
+    n = lax.round(t * np.float32(1.4426950408889634), lax.RoundingMethod.TO_NEAREST_EVEN)
+    r = (t - n * np.float32(0.693359375)) - n * np.float32(-2.12194440054690583e-4)
+    scale = _two_to(lax.convert_element_type(n, np.int32))
+    return (scale - np.float32(1.0)) + scale * (r + r * r * _polynomial(r, EXP))
+
+
+def exp(x: Array) -> Array:
+    """exp(x) for x <= 0."""
+    e = _exp(x)
+    return e.p * e.a * e.b
+
+
+def _split_square(x: Array) -> tuple[Array, Array]:
+    """x^2 / 2 as a float and the rest."""
+    h = short(x)
+    rest = x - h
+    half = np.float32(0.5)
+    return h * h * half, rest * (x + h) * half
+
+
+def _gauss_erfcx(x: Array) -> tuple[_Exp, Array]:
+    """(exp(-x^2/2), erfcx(|x| / sqrt 2))."""
+    high, low = _split_square(x)
+    t = lax.abs(x) * np.float32(0.70710678118654752)
+    shift = np.float32(3.75)
+    p = _polynomial((t - shift) / (t + shift), ERFCX)
+    return _exp(-high, -low), p / (np.float32(1.0) + np.float32(2.0) * t)
+
+
+_ROOT_TWO_PI = 0.3989422804014327
+_ROOT_TWO_PI_HEAD = 3268 / 8192  # twelve bits of it
+
+
+def gelu(x: Array) -> Array:
+    """x Phi(x)."""
+    y = lax.clamp(np.float32(-14.5), x, np.float32(14.5))
+    e, r = _gauss_erfcx(y)
+    tail = e.times(np.float32(0.5) * y * r)  # x Phi(-|x|)
+    near = y * (np.float32(0.5) + y * _polynomial(y * y, CDF))
+    return jnp.where(lax.abs(x) < 1, near, jnp.where(x < 0, tail, x - tail))
+
+
+def gelu_slope(x: Array) -> Array:
+    """Phi(x) + x phi(x)."""
+    y = lax.clamp(np.float32(-14.5), x, np.float32(14.5))
+    e, r = _gauss_erfcx(y)
+    # Phi(-|x|) - |x| phi(x), the product as an exact part and the rest
+    size = lax.abs(y)
+    h = short(size)
+    rest = (size - h) * np.float32(_ROOT_TWO_PI) + h * np.float32(_ROOT_TWO_PI - _ROOT_TWO_PI_HEAD)
+    tail = e.times((np.float32(0.5) * r - h * np.float32(_ROOT_TWO_PI_HEAD)) - rest)
+    near = np.float32(0.5) + y * _polynomial(y * y, GELU_SLOPE)
+    return jnp.where(lax.abs(x) < 1, near, jnp.where(x < 0, tail, np.float32(1.0) - tail))
+
+
+_CUBIC = 0.044715 * float(TWO_ROOT_TWO_OVER_PI)
+
+
+def _tanh_argument(x: Array, cubic: float) -> Pair:
+    """2 sqrt(2/pi) |x| + cubic |x|^3 in two parts: one rounding error would grow with its size in exp."""
+    y = exact(lax.abs(x))
+    v = pr.multiply(y, pr.add(pr.multiply(pr.square(y), cubic), TWO_ROOT_TWO_OVER_PI))
+    assert isinstance(v, Pair)
+    return v
+
+
+def gelu_tanh(x: Array) -> Array:
+    """x sigmoid(v), v = 2 sqrt(2/pi) x (1 + 0.044715 x^2)."""
+    y = lax.clamp(np.float32(-12.0), x, np.float32(12.0))
+    v = _tanh_argument(y, _CUBIC)
+    e = _exp(-v.head, -v.tail)
+    d = np.float32(1.0) / (np.float32(1.0) + e.p * e.a * e.b)
+    return jnp.where(x >= 0, x * d, e.times(y * d))
+
+
+def gelu_tanh_slope(x: Array) -> Array:
+    """sigmoid(v) (1 + x v' sigmoid(-v))."""
+    y = lax.clamp(np.float32(-12.0), x, np.float32(12.0))
+    v, w = _tanh_argument(y, _CUBIC), _tanh_argument(y, 3 * _CUBIC)
+    e = _exp(-v.head, -v.tail)
+    one = np.float32(1.0)
+    value = e.p * e.a * e.b
+    d = one / (one + value)
+    right = d + value * (w.head + w.tail) * d * d
+    # sigmoid(-|v|) (1 - w sigmoid(|v|)) with the part that cancels at the zero as an exact difference
+    left = ((one - w.head) + (value - w.tail)) * d * d
+    return jnp.where(x >= 0, right, e.times(left))
+
+
+def soft_sign(x: Array) -> Array:
+    """x / (1 + |x|)."""
+    y = lax.clamp(np.float32(-(2.0**100)), x, np.float32(2.0**100))
+    return y / (np.float32(1.0) + lax.abs(y))
+
+
+def soft_sign_slope(x: Array) -> Array:
+    """1 / (1 + |x|)^2."""
+    d = np.float32(1.0) / (np.float32(1.0) + lax.abs(x))
+    return d * d
+
+
+def elu(x: Array) -> Array:
+    """Exponential linear unit, alpha = 1."""
+    return jnp.where(x > 0, x, expm1(x))
+
+
+def elu_slope(x: Array) -> Array:
+    """Its derivative."""
+    return jnp.where(x > 0, np.float32(1.0), exp(lax.min(x, np.float32(0.0))))
+
+
+def log_sigmoid(x: Array) -> Array:
+    """-softplus(-x)."""
+    return -softplus(-x)
+
+
+def log_sigmoid_slope(x: Array) -> Array:
+    """sigmoid(-x)."""
+    return sigmoid(-x)
+
+
+_SELU_SCALE, _SELU_DEPTH = np.float32(1.0507009873554805), np.float32(1.0507009873554805 * 1.6732632423543772)
+
+
+def selu(x: Array) -> Array:
+    """Scaled exponential linear unit."""
+    return jnp.where(x > 0, _SELU_SCALE * x, _SELU_DEPTH * expm1(x))
+
+
+def selu_slope(x: Array) -> Array:
+    """Its derivative."""
+    return jnp.where(x > 0, _SELU_SCALE, _SELU_DEPTH * exp(lax.min(x, np.float32(0.0))))
+
+
+def _square_root_plus(x: Array) -> Array:
+    """sqrt(x^2 + 4), where x^2 may overflow."""
+    size = lax.abs(x)
+    y = lax.min(size, np.float32(2.0**60))
+    return lax.max(lax.sqrt(y * y + np.float32(4.0)), size)
+
+
+def squareplus(x: Array) -> Array:
+    """(x + sqrt(x^2 + 4)) / 2."""
+    half = np.float32(0.5)
+    rounded = np.float32(1.0) / (half * lax.abs(x) + half * _square_root_plus(x))
+    return jnp.where(x > 0, x + rounded, rounded)
+
+
+def squareplus_slope(x: Array) -> Array:
+    """(1 + x / sqrt(x^2 + 4)) / 2."""
+    half = np.float32(0.5)
+    r = _square_root_plus(x)
+    part = np.float32(1.0) / (half * lax.abs(x) + half * r) / r
+    return jnp.where(x > 0, np.float32(1.0) - part, part)

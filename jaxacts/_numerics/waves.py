@@ -1,0 +1,91 @@
+"""Formulas on series for functions that oscillate, up to the largest floats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import jax
+import numpy as np
+from jax import lax
+
+from jaxacts._numerics import elementary as el
+from jaxacts._numerics import pair as pr
+from jaxacts._numerics import series
+from jaxacts._numerics.constants import PI
+from jaxacts._numerics.pair import Number, Pair
+from jaxacts._numerics.series import Series, _elementary
+from jaxacts._numerics.smooth import Asymptote, smooth
+from jaxacts._numerics.tails import scaled_inverse
+
+Array = jax.Array
+
+_LARGEST = {
+    np.dtype(np.float32): float(np.finfo(np.float32).max),
+    np.dtype(np.float64): float(np.finfo(np.float64).max),
+}
+
+
+def endless(
+    program: Callable[..., Series],
+    left: Asymptote = (math.nan, math.nan),
+    right: Asymptote = (math.nan, math.nan),
+) -> Callable[..., Array]:
+    """`smooth` for a program that takes no square of x: finite x are never clamped, and infinite x give NaN."""
+    return smooth(program, left=left, right=right, bound=_LARGEST)
+
+
+def phase(omega: Series | float, x: Series) -> Series:
+    """The product omega x, or 0 where it overflows: no digit of such a phase would mean anything."""
+    u = omega * x
+    value = u.value
+    if not isinstance(value, Pair):
+        return u
+    finite = lax.lt(lax.abs(value.head), pr.constant(value.head, _LARGEST[np.dtype(value.head.dtype)]))
+    return series.where(finite, u, 0.0)
+
+
+@_elementary
+def sinc(u: Pair, n: int) -> list[Number]:
+    """The quotient sin(u) / u, 1 at 0."""
+    # near 0: coefficient k of the Taylor series about u is a power series in u^2, times u for odd k
+    square = pr.square(u)
+    t = pr.to_float(square)
+    count = 16 if el.is_double(t) else 9
+    near: list[Number] = []
+    for k in range(n + 1):
+        start = (k + 1) // 2
+        terms = [
+            Fraction((-1) ** m * math.comb(2 * m, k), math.factorial(2 * m + 1))
+            for m in range(start, start + count)
+        ]
+        tail = pr.exact(el.polynomial(t, [float(c) for c in terms[2:]]))
+        inner = pr.add(pr.multiply(square, pr.add(pr.multiply(square, tail), terms[1])), terms[0])
+        near.append(pr.multiply(u, inner) if k % 2 else inner)
+    # far: u c_k + c_{k-1} is coefficient k of the sine
+    s, c = el.sin_cos(u)
+    w = scaled_inverse(u)
+    far: list[Number] = []
+    for k in range(n + 1):
+        wave = (s, c, pr.negative(s), pr.negative(c))[k % 4]
+        term = pr.multiply(wave, Fraction(1, math.factorial(k)))
+        far.append(pr.multiply(pr.subtract(term, far[-1]) if far else term, w))
+    is_near = lax.lt(lax.abs(u.head), pr.constant(u.head, 1.5))
+    return [pr.where(is_near, a, b) for a, b in zip(near, far, strict=True)]
+
+
+@_elementary
+def snake(u: Pair, n: int) -> list[Number]:
+    """The sum u + sin(u)^2; its derivative, 1 + sin(2 u), is a square, hence accurate where it touches zero."""
+    s, _ = el.sin_cos(u)
+    result: list[Number] = [pr.add(u, pr.square(s))]
+    if n:
+        lifted, _ = el.sin_cos(pr.add(u, PI / 4))
+        result.append(pr.times_power(pr.square(lifted), 2.0))
+    if n > 1:
+        double_s, double_c = el.sin_cos(pr.times_power(u, 2.0))
+        cycle = (double_c, pr.negative(double_s), pr.negative(double_c), double_s)
+        for k in range(2, n + 1):
+            result.append(pr.multiply(cycle[k % 4 - 2], Fraction(2 ** (k - 1), math.factorial(k))))
+    return result
