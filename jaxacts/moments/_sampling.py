@@ -13,12 +13,15 @@ import numpy as np
 from jaxacts import _declare
 from jaxacts.moments import _interpreter
 
-# Points are evaluated in blocks of these sizes only, so that a function is traced for few shapes.
-_BLOCKS = (640, 5120, 40960)
+# Points are evaluated in blocks of these sizes only, so that a function is traced for two shapes at most.
+_BLOCKS = (640, 40960)
 
 
-class TracedCallable(Exception):
+class TracedCallable(TypeError):
     """The callable closes over a traced value: its numbers do not exist yet."""
+
+    def __init__(self) -> None:
+        super().__init__("f closes over a traced value (jit, vmap or grad), but this is computed on the host")
 
 
 class Program(NamedTuple):
@@ -69,7 +72,7 @@ def sample(f: Callable[..., Any], x: np.ndarray, *, slope: bool = False) -> np.n
     start = 0
     while start < x.size:
         left = x.size - start
-        size = next((block for block in _BLOCKS if block >= left), _BLOCKS[-1])
+        size = _BLOCKS[0] if left <= 10 * _BLOCKS[0] else _BLOCKS[1]
         block = x[start : start + size]
         padded = np.concatenate([block, np.full(size - block.size, block[0])])
         parts.append(_evaluate(_program_of(f, size, slope), padded)[:, : block.size])
