@@ -11,7 +11,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 Array = jax.Array
 
@@ -32,15 +31,6 @@ def require(name: str, value: Any, allowed: bool | Array, description: str) -> N
     """Refuse a parameter that is a plain number outside its range; arrays are not looked at."""
     if allowed is False:
         raise ValueError(f"{name} must be {description}, was {value}")
-
-
-def at_most(x: Array, threshold: Any) -> Array:
-    """Whether x <= threshold, for a plain number exactly, also where the type of `x` cannot hold it."""
-    if isinstance(threshold, float):
-        kind = np.dtype(x.dtype).type
-        rounded = kind(threshold)
-        threshold = np.nextafter(rounded, kind(-np.inf)) if float(rounded) > threshold else rounded
-    return x <= threshold
 
 
 @jax.custom_jvp

@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import at_most, like, require, times, widen
+from jaxacts._numerics import like, require, times, widen
 
 __all__ = [
     "leaky_relu",
@@ -275,7 +275,7 @@ def threshold(x: ArrayLike, threshold: ArrayLike = 1.0, value: ArrayLike = 0.0) 
       Konda, Memisevic & Krueger (2014), https://arxiv.org/abs/1402.3337
     """
     x, narrow = widen(x)
-    return narrow(jnp.where(at_most(x, like(threshold, x)), like(value, x), x))
+    return narrow(jnp.where(x <= like(threshold, x), like(value, x), x))
 
 
 def _threshold_derivative(x: Array, threshold: ArrayLike = 1.0, value: ArrayLike = 0.0) -> Array:
@@ -337,7 +337,7 @@ def tlu(x: ArrayLike, tau: ArrayLike = 0.0) -> Array:
     """
     x, narrow = widen(x)
     tau = like(tau, x)
-    return narrow(jnp.where(at_most(x, tau), tau, x))
+    return narrow(jnp.where(x <= tau, tau, x))
 
 
 def _tlu_derivative(x: Array, tau: ArrayLike = 0.0) -> Array:

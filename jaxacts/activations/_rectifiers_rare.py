@@ -210,6 +210,7 @@ declare(
         parity="even",
         minimum=(0.0, 0.0),
         family="rectifier",
+        year=2009,
         aliases=("modulus", "vrelu"),
     ),
     formula="|x|",

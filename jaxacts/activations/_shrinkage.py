@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import EXPONENTIAL, at_most, like, ratio, require, series, smooth, widen
+from jaxacts._numerics import EXPONENTIAL, like, ratio, require, series, smooth, widen
 
 __all__ = ["firm_shrink", "garrote_shrink", "hard_shrink", "scad_shrink", "soft_shrink", "tanh_shrink"]
 
@@ -117,7 +117,7 @@ def hard_shrink(x: ArrayLike, threshold: ArrayLike = 0.5) -> Array:
     x, narrow = widen(x)
     t = like(threshold, x)
     require("threshold", t, t > 0, "positive")
-    return narrow(jnp.where(at_most(x, t) & at_most(-x, t), 0.0, x))
+    return narrow(jnp.where((x >= -t) & (x <= t), 0.0, x))
 
 
 def _hard_shrink_derivative(x: Array, threshold: ArrayLike = 0.5) -> Array:
@@ -310,7 +310,7 @@ def scad_shrink(x: ArrayLike, threshold: ArrayLike = 0.5, a: ArrayLike = 3.7) ->
     size = sign * x
     # the middle line from its beginning (2 l, l), so that nothing cancels
     middle = t + (a - 1) / (a - 2) * (size - 2 * t)
-    shrunk = jnp.where(size <= 2 * t, size - t, jnp.where(at_most(size, a * t), middle, size))
+    shrunk = jnp.where(size <= 2 * t, size - t, jnp.where(size <= a * t, middle, size))
     return narrow(jnp.where(size <= t, 0.0, sign * shrunk))
 
 
