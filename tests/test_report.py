@@ -8,10 +8,13 @@ import shutil
 import subprocess
 
 import _synthetic
+import jax
+import jax.numpy as jnp
+import jax.random as jr
 import pytest
 
 import jaxacts
-from jaxacts.lab import report, summary
+from jaxacts.lab import prediction, report, summary
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
@@ -100,6 +103,58 @@ def test_written_files(results, tmp_path):
     assert "data:image/png;base64," in (tmp_path / report.HTML).read_text()
 
 
+def test_theory_agrees_with_wide_random_networks():
+    """Root-mean-square ratio over 64 random networks; deviations are of the order depth/width."""
+    depth, width, features = 5, 200, 50
+    names, gains = ("sigmoid", "tanh", "relu"), (1.8462, 1.5925, 2**0.5)
+
+    def gradients(key, f, gain):
+        sizes = [features, *[width] * depth, 10]
+        keys = jr.split(key, depth + 3)
+        weights = [
+            jr.normal(k, (n, m)) * ((gain if i else 1.0) / n**0.5)
+            for i, (k, n, m) in enumerate(zip(keys, sizes, sizes[1:], strict=False))
+        ]
+
+        def loss(weights):
+            h = jr.normal(keys[-2], (features,))
+            for weight in weights[:-1]:
+                h = f(h @ weight)
+            return jnp.dot(h @ weights[-1], jr.normal(keys[-1], (10,)))
+
+        found = jax.grad(loss)(weights)
+        return jnp.sum(found[0] ** 2), jnp.sum(found[-1] ** 2)
+
+    for name, gain in zip(names, gains, strict=True):
+        f = getattr(jaxacts, name)
+        each = jax.jit(jax.vmap(lambda key, f=f, gain=gain: gradients(key, f, gain)))
+        first, last = each(jr.split(jr.key(0), 64))
+        want = prediction.gradient_ratio(
+            f, depth=depth, width=width, features=features, sigma_w=gain, sigma_first=1.0
+        )
+        # 64 networks: sampling error of a few per cent
+        assert float(jnp.sqrt(first.mean() / last.mean())) == pytest.approx(want, rel=0.06)
+
+
+def test_theory_leaves_out_what_it_does_not_cover():
+    results = _synthetic.results(activations=("relu", "tanh"))
+    about = {
+        "relu": {"source": "catalogue:relu", "gain": 2**0.5},
+        "tanh": {"source": "callable:lambda:1", "gain": 1.0},
+    }
+    manifest = {
+        **results.manifest,
+        "activations": about,
+        "dataset": {**results.manifest["dataset"], "features": 16},
+    }
+    stored = dataclasses.replace(results, manifest=manifest)
+    found = prediction.gradient_ratios(stored)
+    # at He's gain q = 1 and chi = 1 in every layer and E f(z)^2 = 1/2, so the squared ratio is 16 / (16 / 2)
+    assert found == {("relu", ""): pytest.approx(2**0.5, rel=1e-6)}
+    normalised = dataclasses.replace(stored, runs=[{**run, "normalisation": "layer"} for run in results.runs])
+    assert prediction.gradient_ratios(normalised) == {}
+
+
 def test_functions_are_found_again_from_the_manifest(results):
     sources = {
         "sigmoid": "catalogue:sigmoid",
@@ -109,7 +164,7 @@ def test_functions_are_found_again_from_the_manifest(results):
     }
     about = {name: {"source": source} for name, source in sources.items()}
     stored = dataclasses.replace(results, manifest={**results.manifest, "activations": about})
-    assert set(report.known_functions(stored)) == {"sigmoid", "tanh"}
+    assert set(prediction.known_functions(stored)) == {"sigmoid", "tanh"}
 
 
 def test_long_records_are_thinned_for_the_page():

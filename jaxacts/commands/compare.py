@@ -125,16 +125,18 @@ def main(argv: Sequence[str]) -> int:
         )  # fmt: skip
     if not store.finished(plan.folder):
         return _unfinished(plan, options)
+    stored_target = results.config.get("target")
     results = dataclasses.replace(results, config={**results.config, "target": config.target})
-    summarised = summary.summarise(results)
+    summarised = None
     if not options.no_report:
         from jaxacts.lab import report
 
         files = [plan.folder / name for name in (report.HTML, *report.PICTURES[:2])]
-        stale = plan.config.target != plan.plain["target"] or not all(file.exists() for file in files)
-        if stale or not was_finished:
+        if not was_finished or stored_target != config.target or not all(file.exists() for file in files):
+            summarised = summary.summarise(results, theory=True)
             functions = {contender.name: contender.fn for contender in plan.contenders}
             report.write(results, plan.folder, functions=functions, found=summarised)
+    summarised = summarised or summary.summarise(results)
     show(summarised, results, as_json=options.json, quiet=options.quiet, folder=plan.folder)
     return 4 if summarised.diverged else 0
 

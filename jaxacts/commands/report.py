@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     from jaxacts.lab import report, store, summary
 
     results = store.load(options.run)
-    found = summary.summarise(results)
+    found = summary.summarise(results, theory=True)
     folder = options.output or options.run
     folder.mkdir(parents=True, exist_ok=True)
     files = report.write(results, folder, found=found)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from jaxacts import plotting
-from jaxacts.lab import outcomes, statistics, store, summary
-from jaxacts.lab.errors import MissingExtra, need
+from jaxacts.lab import outcomes, prediction, statistics, store, summary
+from jaxacts.lab.errors import need
 from jaxacts.lab.store import Results
 
 HTML = "report.html"
@@ -71,9 +71,9 @@ def write(
       MissingExtra: without matplotlib or jinja2.
     """
     folder = Path(folder)
-    found = found or summary.summarise(results)
+    found = found or summary.summarise(results, theory=True)
     try:
-        written = _pictures(results, found, folder, functions or known_functions(results))
+        written = _pictures(results, found, folder, functions or prediction.known_functions(results))
     except ImportError as error:
         raise need("matplotlib") from error
     if html:
@@ -83,24 +83,6 @@ def write(
         )
         written.append(folder / HTML)
     return written
-
-
-def known_functions(results: Results) -> dict[str, Callable]:
-    """The activations of stored results that can be found again: the catalogue's and importable ones."""
-    from jaxacts.lab.config import contenders
-
-    functions = {}
-    described = results.manifest.get("activations", {})
-    for name in results.activations:
-        about = described.get(name, {})
-        kind, _, rest = str(about.get("source", "")).partition(":")
-        if kind == "callable":
-            continue
-        try:
-            functions[name] = contenders([rest if kind == "catalogue" else about["source"]])[0].fn
-        except (ValueError, TypeError):
-            continue
-    return functions
 
 
 def _pictures(
@@ -169,6 +151,7 @@ def render(results: Results, found: summary.Summary, picture: Path | None = None
         columns=[{"title": title.format(score=found.score), "help": text} for title, text in _COLUMNS],
         table=[_table_row(row, found.score) for row in found.rows],
         has_flow="gradient_norm" in results.curves,
+        has_theory=any(math.isfinite(row["gradient_ratio_theory"]) for row in found.rows),
         data=data,
         picture=f"data:image/png;base64,{image}" if image else "",
         details=_details(results),
@@ -229,7 +212,10 @@ def payload(results: Results, found: summary.Summary) -> dict[str, Any]:
             for facet in results.facets
         },
         "profiles": {facet: _profile(results, facet, list(by_facet[facet])) for facet in results.facets},
-        "predicted": {},
+        "predicted": {
+            facet: {r["activation"]: r["gradient_ratio_theory"] for r in found.rows if r["facet"] == facet}
+            for facet in results.facets
+        },
         "document": found.document(),
     })  # fmt: skip
 
@@ -386,4 +372,4 @@ def _text(value: Any) -> str:
     )
 
 
-__all__ = ["HTML", "PICTURES", "MissingExtra", "known_functions", "payload", "render", "subtitle", "write"]
+__all__ = ["HTML", "PICTURES", "payload", "render", "subtitle", "write"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxacts.lab import outcomes, statistics, wording
+from jaxacts.lab import outcomes, prediction, statistics, wording
 from jaxacts.lab.store import Results, choice_label, finite
 
 SCHEMA = 1
@@ -55,18 +55,19 @@ class Summary:
         )
 
 
-def summarise(results: Results) -> Summary:
+def summarise(results: Results, *, theory: bool = False) -> Summary:
     """Estimates, intervals, tests and outcomes of every activation at its chosen learning rate.
 
     Diverged runs are counted and left out of the means; activations with one come after those without.
     Every row holds: ``activation, facet, runs, diverged, not_learned, learning_rate, mean, low, high,
     interval, median, iqm, iqm_low, iqm_high, rank, rank_low, rank_high, steps_to_target, reached, target,
-    gradient_ratio, gradient_ratio_end, dead, saturated, best, as_good, difference, difference_low,
-    difference_high, p, p_holm, test, effect, improvement, improvement_low, improvement_high, best_rate,
-    good_rates_low, good_rates_high, good_rates_decades, at_edge``.
+    gradient_ratio, gradient_ratio_end, gradient_ratio_theory, dead, saturated, best, as_good, difference,
+    difference_low, difference_high, p, p_holm, test, effect, improvement, improvement_low, improvement_high,
+    best_rate, good_rates_low, good_rates_high, good_rates_decades, at_edge``.
 
     Args:
       results: what a sweep measured.
+      theory: whether to compute ``gradient_ratio_theory`` too, which takes seconds; it is NaN otherwise.
 
     Returns:
       The summary.
@@ -78,6 +79,9 @@ def summarise(results: Results) -> Summary:
       Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
     """
     rows = [row for facet in results.facets for row in _facet_rows(results, facet)]
+    predicted = prediction.gradient_ratios(results) if theory else {}
+    for row in rows:
+        row["gradient_ratio_theory"] = predicted.get((row["activation"], row["facet"]), math.nan)
     if not rows:
         raise ValueError("the results hold no run at a chosen learning rate")
     name = "test accuracy" if results.metric == "accuracy" else "test R²"

@@ -67,6 +67,10 @@ def _failures(rows: Sequence[Row]) -> list[str]:
             cause = f": at the start the first layer's gradient is {_times(1 / flow)} smaller than the last's"
         elif flow > 10:
             cause = f": at the start the first layer's gradient is {_times(flow)} larger than the last's"
+        told = row["gradient_ratio_theory"]
+        if cause and (told < 0.1 if flow < 0.1 else told > 10):
+            told = _times(1 / told if flow < 0.1 else told)
+            cause += f", as mean-field theory predicts ({told} at initialisation)"
         sentences.append(
             f"{row['activation']} did not learn in {row['not_learned']} of {row['runs']} runs{cause}."
         )
@@ -160,6 +164,8 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
         "the first "
         f"record (step {results.steps[0]}); far below 1 the gradient vanishes on its way to the input, far "
         "above it explodes.",
+        "Theory: the mean-field prediction of that ratio for one example at initialisation; the measured "
+        "one is that of a batch, some steps into training.",
         "Dead: |f'(z)| < 1e-6 for every validation example. Saturated: |f'(z)| < 5 % of sup |f'|, averaged "
         "over units and "
         "examples; not defined where f' is unbounded.",

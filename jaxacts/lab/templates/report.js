@@ -223,7 +223,7 @@ function maps() {
       root.append(cell);
     }));
     const told = data.predicted?.[facet]?.[name];
-    const note = known(told) ? el("span", { class: "soft" }, ` first/last: theory ${short(told)}, measured ${short(data.ratios[facet][name])}`) : "";
+    const note = known(told) ? el("span", { class: "soft" }, ` theory ${short(told)}, measured ${short(data.ratios[facet][name])}`) : "";
     return el("figure", {}, el("figcaption", {}, name, note), root);
   }));
 }
