@@ -26,6 +26,8 @@ from jax.typing import ArrayLike
 from jaxacts._declare import declare_other, get
 from jaxacts._numerics import widen
 
+__all__ = ["bilinear", "geglu", "glu", "gtu", "reglu", "seglu", "swiglu", "swiglu_clamped"]
+
 Gate = Literal["first", "second", "even", "odd"]
 
 

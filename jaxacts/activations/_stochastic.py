@@ -16,6 +16,8 @@ from jaxacts._declare import declare_other, get
 from jaxacts._numerics import widen
 from jaxacts.activations._vector import softmax
 
+__all__ = ["gumbel_softmax", "noisy_relu", "rrelu"]
+
 
 def rrelu(x: ArrayLike, key: Array | None, lower: float = 1 / 8, upper: float = 1 / 3) -> Array:
     r"""Randomised leaky rectifier: x for x > 0, :math:`a x` with :math:`a \sim U(l, u)` for x <= 0.

@@ -24,6 +24,18 @@ from jaxacts._declare import as_inexact, declare_other, get
 from jaxacts._numerics import widen
 from jaxacts.activations._simplex import entmax15_roots, log_softmax_rows, softmax_rows, sparsemax_rows
 
+__all__ = [
+    "crelu",
+    "entmax15",
+    "group_sort",
+    "log_softmax",
+    "max_min",
+    "maxout",
+    "softmax",
+    "softmin",
+    "sparsemax",
+]
+
 Axis = int | tuple[int, ...]
 
 

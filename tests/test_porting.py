@@ -1,0 +1,161 @@
+"""Ported functions against what the frameworks themselves returned, recorded by tools/record_ports.py."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxacts
+from jaxacts import porting
+
+FRAMEWORKS = {
+    "torch": porting.from_torch,
+    "keras": porting.from_keras,
+    "flax": porting.from_flax,
+    "timm": porting.from_timm,
+}
+each = pytest.mark.parametrize("framework", FRAMEWORKS)
+
+
+def _recorded(framework):
+    data = json.loads((Path(__file__).parent / "data" / f"ports_{framework}.json").read_text())
+    for case in data["cases"]:
+        arrays = {key: np.array(data["arrays"][case[key]]) for key in ("x", "ct")}
+        yield {**case, **arrays, "x": arrays["x"].reshape(case["shape"])}
+
+
+@each
+def test_value_and_derivative_as_recorded(framework, x64):
+    """Values and pullbacks at a grid that holds every kink, in double precision."""
+    cases = list(_recorded(framework))
+    functions = [FRAMEWORKS[framework](case["name"], **case["settings"]) for case in cases]
+
+    def pull(xs, cts):
+        results = [jax.vjp(f, x) for f, x in zip(functions, xs, strict=True)]
+        return [(y, back(ct.reshape(y.shape))[0]) for (y, back), ct in zip(results, cts, strict=True)]
+
+    results = jax.jit(pull)([jnp.asarray(c["x"]) for c in cases], [jnp.asarray(c["ct"]) for c in cases])
+    bad = []
+    for case, (y, dx) in zip(cases, results, strict=True):
+        # Both sides are good to a few float64 eps of numbers near 1; the frameworks lose tails below 1e-15.
+        # Keras's tanh computes in float32.
+        rtol, atol = (1e-11, 1e-14) if case["dtype"] == "float64" else (1e-6, 1e-7)
+        for part, value in (("y", y), ("dx", dx)):
+            close = np.isclose(np.ravel(value), case[part], rtol, atol)
+            if not close.all():
+                where = case["x"].ravel()[~close] if part == "dx" or close.size == case["x"].size else "rows"
+                bad.append(
+                    (
+                        case["name"],
+                        case["settings"],
+                        part,
+                        where,
+                        np.ravel(value)[~close],
+                        np.array(case[part])[~close],
+                    )
+                )
+    assert not bad, "\n".join(map(str, bad))
+
+
+@each
+def test_every_row_is_recorded(framework):
+    recorded = {case["name"] for case in _recorded(framework)}
+    assert {row["name"] for row in porting.rows(framework)} == recorded
+
+
+@pytest.mark.parametrize(
+    ("module", "settings"),
+    [("LeakyReLU", {"negative_slope": 0.2}), ("Hardtanh", {}), ("Softplus", {}), ("Hardswish", {})],
+)
+def test_against_torch_itself(module, settings):
+    torch = pytest.importorskip("torch")
+    f = porting.from_torch(module, **settings)
+    x = np.concatenate([np.linspace(-8, 8, 65), [25.0]]).astype(np.float32)
+    theirs = torch.tensor(x, requires_grad=True)
+    y = getattr(torch.nn, module)(**settings)(theirs)
+    y.sum().backward()
+    np.testing.assert_allclose(f(x), y.detach().numpy(), rtol=1e-6, atol=1e-7)  # float32 on both sides
+    gradient = jax.grad(lambda x: f(x).sum())(jnp.asarray(x))
+    np.testing.assert_allclose(gradient, theirs.grad.numpy(), rtol=1e-6, atol=1e-7)
+
+
+def test_functions_are_values_and_trace_once():
+    build = lambda: porting.from_torch("LeakyReLU", negative_slope=0.2)  # noqa: E731
+    assert build() == build()
+    assert hash(build()) == hash(build())
+    assert porting.from_torch("leaky_relu") == porting.from_torch("LeakyReLU")
+    traces = []
+
+    def run(f, x):
+        traces.append(1)
+        return f(x)
+
+    run = jax.jit(run, static_argnums=0)
+    for _ in range(3):
+        run(build(), jnp.ones(2))
+    assert len(traces) == 1
+    assert porting.from_torch("SiLU") == jaxacts.get("silu")  # nothing to correct: the function itself
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16])
+def test_sixteen_bit_types_are_kept(dtype):
+    functions = (
+        porting.from_torch("LeakyReLU"),
+        porting.from_torch("Softplus"),
+        porting.from_keras("relu", max_value=2),
+    )
+    x = jnp.array([-1.0, 0.0, 3.0], dtype)
+    for y, back in jax.jit(lambda x: [(f(x), jax.grad(lambda x, f=f: f(x).sum())(x)) for f in functions])(x):
+        assert y.dtype == back.dtype == dtype
+
+
+def test_nan_and_infinities_pass():
+    x = jnp.array([jnp.nan, jnp.inf, -jnp.inf])
+    np.testing.assert_array_equal(porting.from_torch("LeakyReLU")(x), [np.nan, np.inf, -np.inf])
+    np.testing.assert_array_equal(porting.from_torch("Softplus")(x), [np.nan, np.inf, 0])
+    np.testing.assert_array_equal(porting.from_keras("relu", max_value=2.0)(x), [np.nan, 2, 0])
+    np.testing.assert_array_equal(
+        porting.from_keras("relu", negative_slope=0.5)(x), [np.nan, np.inf, -np.inf]
+    )
+
+
+def test_keras_2_hard_sigmoid():
+    f = porting.from_keras("hard_sigmoid", keras_version=2)
+    x = jnp.array([-3.0, -2.5, 0.0, 1.0, 2.5, 3.0])
+    # one product and one sum of numbers below 1
+    np.testing.assert_allclose(f(x), [0, 0, 0.5, 0.7, 1, 1], atol=1e-7)
+    for arguments in ({"keras_version": 4}, {"keras_version": 2, "axis": 1}):
+        with pytest.raises(ValueError, match=r"of Keras 2 only|must be 2 or 3"):
+            porting.from_keras("hard_sigmoid", **arguments)
+
+
+def test_bad_names_and_settings():
+    with pytest.raises(
+        ValueError, match="torch activation 'LeakyRelU2' is not in the table; did you mean 'LeakyReLU'"
+    ):
+        porting.from_torch("LeakyRelU2")
+    with pytest.raises(
+        TypeError, match="torch's LeakyReLU has no setting 'alpha'; its settings are: negative_slope"
+    ):
+        porting.from_torch("LeakyReLU", alpha=1)
+    with pytest.raises(TypeError, match="torch's Threshold needs a value for value"):
+        porting.from_torch("Threshold", threshold=1.0)
+    with pytest.raises(ValueError, match="approximate must be"):
+        porting.from_torch("GELU", approximate="quick")(1.0)
+    with pytest.raises(ValueError, match="framework must be one of torch, keras, flax, timm, was 'mxnet'"):
+        list(porting.rows("mxnet"))
+    with pytest.raises(ValueError, match="act_layer must be one of"):
+        porting.from_timm("GluMlp", act_layer="tanh")(jnp.ones(2))
+
+
+def test_rows_state_the_known_hazards():
+    table = {(row["framework"], row["name"]): row for row in porting.rows()}
+    assert table["keras", "LeakyReLU"]["defaults"] == {"negative_slope": 0.3}
+    assert table["keras", "leaky_relu"]["defaults"] == {"negative_slope": 0.2}
+    assert table["torch", "LeakyReLU"]["kinks"] == ((0.0, 0.01),)
+    assert table["flax", "leaky_relu"]["kinks"] == ((0.0, 1.0),)
+    assert table["torch", "Threshold"]["kinks"] is None
+    assert table["timm", "SwiGLUPacked"]["defaults"]["gate_last"] is False

@@ -1,0 +1,247 @@
+"""Trainable activations: formulas in float64, constraints, finite gradients, learning."""
+
+import pickle
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import optax
+import pytest
+from scipy import special
+from scipy.interpolate import BSpline
+
+import jaxacts
+from jaxacts.trainable import Trainable, fit_rational, specs
+
+KEY = jr.key(11)
+X = np.concatenate([np.linspace(-6, 6, 41), [-0.0]]).astype(np.float32)
+softplus, sigmoid = (lambda v: np.logaddexp(0, v)), special.expit
+
+
+def _pelu(p, x):
+    a, b = 0.1 + softplus(p["raw_a"]), 0.1 + softplus(p["raw_b"])
+    return np.where(x > 0, a / b * x, a * np.expm1(np.minimum(x, 0) / b))
+
+
+def _srelu(p, x):
+    left, right = p["t_left"], p["t_left"] + softplus(p["raw_gap"])
+    return x + (p["a_left"] - 1) * np.minimum(x - left, 0) + (p["a_right"] - 1) * np.maximum(x - right, 0)
+
+
+def _xielu(p, x):
+    positive, negative = softplus(p["raw_alpha_p"]), 0.5 + softplus(p["raw_alpha_n"])
+    return np.where(x > 0, positive * x**2, negative * (np.expm1(np.minimum(x, 0)) - x)) + 0.5 * x
+
+
+def _rational(p, x):
+    b = sum(c * x ** (i + 1) for i, c in enumerate(p["denominator"]))
+    return sum(c * x**i for i, c in enumerate(p["numerator"])) / (1 + abs(b))
+
+
+def _b_spline(p, x):
+    knots = np.arange(
+        -9.0, 10.0
+    )  # six cells on [-3, 3]; zero coefficients keep scipy inside its base interval
+    spline = BSpline(knots, np.concatenate([np.zeros(3), p["coefficients"], np.zeros(3)]), 3)(
+        np.clip(x, -6, 6)
+    )
+    return p["base"] * x * sigmoid(x) + p["scale"] * spline
+
+
+FORMULAS = {
+    "prelu": lambda p, x: np.where(x > 0, x, p["negative_slope"] * x),
+    "swish": lambda p, x: x * sigmoid(p["beta"] * x),
+    "pelu": _pelu,
+    "srelu": _srelu,
+    "aconc": lambda p, x: (
+        (p["p1"] - p["p2"]) * x * sigmoid(p["beta"] * (p["p1"] - p["p2"]) * x) + p["p2"] * x
+    ),
+    "rational": _rational,
+    "xielu": _xielu,
+    "dynamic_tanh": lambda p, x: p["gamma"] * np.tanh(p["alpha"] * x) + p["beta"],
+    "apl": lambda p, x: (
+        np.maximum(x, 0)
+        + sum(a * np.maximum(b - x, 0) for a, b in zip(p["slopes"], p["points"], strict=True))
+    ),
+    "b_spline": _b_spline,
+}
+apply = jax.jit(Trainable.apply, static_argnums=0)
+each = pytest.mark.parametrize("spec", specs().values(), ids=specs())
+
+
+def _moved(params, key=KEY):
+    """Parameters away from their start, so that a term that starts at 0 or 1 shows."""
+    leaves, tree = jax.tree.flatten(params)
+    keys = jr.split(key, len(leaves))
+    return tree.unflatten(
+        [v + 0.3 * jr.normal(k, v.shape, v.dtype) for k, v in zip(keys, leaves, strict=True)]
+    )
+
+
+def test_every_spec_is_tested():
+    assert set(FORMULAS) == set(specs())
+
+
+@each
+def test_value_against_the_formula(spec):
+    """Three channels with parameters of their own; each follows the formula with its own numbers."""
+    params = _moved(spec.init(KEY, shape=(3,)))
+    y = apply(spec, params, np.stack([X, X, X], -1))
+    assert y.dtype == jnp.float32
+    for c in range(3):
+        wide = {name: np.asarray(v if v.ndim == 0 else v[..., c], np.float64) for name, v in params.items()}
+        # Sums of up to ten terms of size up to 40, each good to a few float32 eps
+        np.testing.assert_allclose(
+            y[:, c], FORMULAS[spec.name](wide, X.astype(np.float64)), rtol=3e-6, atol=3e-6
+        )
+    with pytest.raises(ValueError, match="does not broadcast against x"):
+        spec.apply(params, jnp.ones((3, 2)))
+
+
+@each
+def test_gradients_against_differences_of_the_formula(spec):
+    params = _moved(spec.init(KEY))
+    ct = np.cos(np.arange(X.size)).astype(np.float32)
+    to_params, to_x = jax.jit(jax.grad(lambda p, x: (ct * spec.apply(p, x)).sum(), argnums=(0, 1)))(
+        params, X + 0.01
+    )
+    x, h = X.astype(np.float64) + 0.01, 1e-6
+    wide = {name: np.asarray(value, np.float64) for name, value in params.items()}
+    formula = FORMULAS[spec.name]
+    # float64 differences: 1e-9; float32 sums of 42 terms of size up to 40: 1e-4 at worst
+    np.testing.assert_allclose(
+        to_x, ct * (formula(wide, x + h) - formula(wide, x - h)) / (2 * h), rtol=1e-4, atol=2e-5
+    )
+    for name, value in wide.items():
+        for i in np.ndindex(value.shape):
+            step = np.zeros_like(value)
+            step[i] = h
+            difference = formula({**wide, name: value + step}, x) - formula({**wide, name: value - step}, x)
+            truth = (ct * difference).sum() / (2 * h)
+            np.testing.assert_allclose(to_params[name][i], truth, rtol=1e-4, atol=2e-3, err_msg=f"{name}{i}")
+
+
+@each
+def test_sixteen_bits_compute_in_float32_and_round_once(spec):
+    params = _moved(spec.init(KEY))
+    pull = jax.jit(lambda x, ct: (lambda y, back: (y, *back(ct)))(*jax.vjp(spec.apply, params, x)))
+    half = jnp.asarray(X).astype(jnp.bfloat16)
+    y, to_params, to_x = pull(half, jnp.ones_like(half))
+    wide, to_wide_params, to_wide_x = pull(half.astype(jnp.float32), jnp.ones_like(half, jnp.float32))
+    np.testing.assert_array_equal(y, wide.astype(jnp.bfloat16))
+    np.testing.assert_array_equal(to_x, to_wide_x.astype(jnp.bfloat16))
+    for name, value in to_params.items():
+        assert value.dtype == jnp.float32
+        np.testing.assert_allclose(
+            value, to_wide_params[name], rtol=1e-5, atol=1e-4
+        )  # the same sum, fused otherwise
+
+
+@each
+def test_parameter_gradients_are_finite_everywhere(spec):
+    # xielu is quadratic, so 1e18 is where its own gradient (x squared) is about to overflow float32
+    x = jnp.array([-1e18, -1e10, -1000.0, -89.0, -1.0, -1e-30, -0.0, 0.0, 1e-30, 0.5, 1.0, 89.0, 1e10, 1e18])
+    both = jax.jit(jax.vmap(jax.grad(spec.apply, argnums=(0, 1)), (None, 0)))
+    for params in (spec.init(KEY), _moved(spec.init(KEY)), jax.tree.map(jnp.zeros_like, spec.init(KEY))):
+        if spec.name == "rational" and not params["denominator"].any():
+            params = {**params, "denominator": params["denominator"] + 1e-3}  # a polynomial does overflow
+        to_params, to_x = both(params, x)
+        assert jnp.isnan(apply(spec, params, jnp.nan * x)).all()
+        assert all(jnp.isfinite(v).all() for v in jax.tree.leaves((to_params, to_x)))
+
+
+@pytest.mark.parametrize("name", ["pelu", "srelu", "xielu"])
+def test_constraints_hold_for_any_stored_number(name):
+    spec = specs()[name]
+    x = jnp.array([-30.0, -1.0, 1.0])
+
+    def at(value):
+        params = {k: jnp.full_like(v, value) if "raw" in k else v for k, v in spec.init(KEY).items()}
+        return spec.apply(params, x), jax.jacrev(spec.apply, argnums=(0, 1))(params, x)
+
+    y, (to_params, to_x) = jax.jit(jax.vmap(at))(jnp.linspace(-200, 200, 41))
+    assert all(jnp.isfinite(v).all() for v in jax.tree.leaves((y, to_params, to_x)))
+    if name == "pelu":  # increasing, through the quadrants of its argument
+        assert (y[:, 1] < 0).all()
+        assert (y[:, 2] > 0).all()
+    if name == "xielu":  # alpha_n >= beta: the slope far below 0 is beta - alpha_n (1 - e^-30)
+        assert (to_x[:, 0, 0] <= 1e-13).all()
+        assert (to_x[:, 2, 2] > 0).all()
+
+
+@each
+def test_training_changes_every_parameter(spec):
+    params = spec.init(KEY)
+    x = jr.normal(jr.key(1), (256,)) * 2
+    optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.02))
+
+    def loss(p):
+        return jnp.mean((spec.apply(p, x) - jnp.sin(x)) ** 2)
+
+    def step(carry, _):
+        params, state = carry
+        value, gradient = jax.value_and_grad(loss)(params)
+        updates, state = optimiser.update(gradient, state)
+        return (optax.apply_updates(params, updates), state), value
+
+    (trained, _), losses = jax.jit(lambda c: jax.lax.scan(step, c, length=100))(
+        (params, optimiser.init(params))
+    )
+    assert losses[-1] < losses[0]
+    assert all((a != b).any() for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(trained), strict=True))
+
+
+@each
+def test_specs_are_values(spec):
+    assert spec == pickle.loads(pickle.dumps(spec))
+    assert hash(spec) == hash(specs()[spec.name])
+    with pytest.raises(TypeError, match=f"{spec.name} has no setting 'nonsense'"):
+        spec.having(nonsense=1)
+
+
+def test_settings():
+    prelu, apl = specs()["prelu"], specs()["apl"]
+    assert prelu.having(negative_slope=0.1) == prelu.having(negative_slope=0.1) != prelu
+    assert prelu.having(negative_slope=0.1).init()["negative_slope"] == jnp.float32(0.1)
+    assert apl.having(hinges=5).init(KEY, (2,))["slopes"].shape == (5, 2)
+    spline = specs()["b_spline"].having(cells=4, degree=2)
+    assert apply(spline, spline.init(KEY), X).shape == X.shape
+    start = {name: apply(spec, spec.init(KEY), X) for name, spec in specs().items()}
+    fixed = specs()["aconc"].having(p1=1.0, p2=0.0)
+    expected = jax.jit(lambda x: (jaxacts.elu(x), jaxacts.leaky_relu(x, 0.2), jaxacts.silu(x)))(X)
+    # the same functions up to a multiplication by 1 that softplus reaches to an eps
+    np.testing.assert_allclose(start["pelu"], expected[0], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(start["srelu"], expected[1], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(start["swish"], expected[2], rtol=1e-6)
+    np.testing.assert_allclose(apply(fixed, fixed.init(), X), expected[2], rtol=1e-6)
+    for name in ("aconc", "apl", "b_spline"):
+        with pytest.raises(ValueError, match="key must be a random key, was None"):
+            specs()[name].init()
+    with pytest.raises(ValueError, match="a positive initial value is needed"):
+        specs()["pelu"].having(a=0.05).init()
+
+
+def test_fit_rational():
+    rational = specs()["rational"]
+    x = jnp.linspace(-3, 3, 301)
+    # Best errors of degree (5, 4) on [-3, 3] found in float64, doubled for the float32 of f and parameters
+    for f, bound in ((jaxacts.tanh, 3e-6), (jaxacts.gelu, 1.1e-3), (jaxacts.sigmoid, 1e-6)):
+        assert abs(apply(rational, fit_rational(f), x) - f(x)).max() < bound
+    fitted, start = fit_rational(jaxacts.leaky_relu), rational.init()
+    for name, value in start.items():
+        # The fit is of float32 values: the least-squares optimum moves by that over its curvature
+        np.testing.assert_allclose(fitted[name], value, atol=2e-3, rtol=2e-3)
+    assert fit_rational(jnp.tanh, (3, 2), shape=(4,))["numerator"].shape == (4, 4)
+    with pytest.raises(ValueError, match="interval must be"):
+        fit_rational(jnp.tanh, interval=(1.0, 1.0))
+    with pytest.raises(ValueError, match="degrees must be positive"):
+        fit_rational(jnp.tanh, (0, 2))
+
+
+def test_rational_far_out_follows_its_leading_terms():
+    params = specs()["rational"].init()
+    x = jnp.array([-1e30, -1e9, 1e9, 1e30])
+    lead = 0.1152674315 / 0.2282523432
+    # the next terms are a factor 1e-9 smaller
+    np.testing.assert_allclose(apply(specs()["rational"], params, x), lead * np.asarray(x), rtol=1e-6)
