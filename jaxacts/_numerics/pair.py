@@ -139,7 +139,7 @@ def add(a: Number, b: Number) -> Number:
     if not isinstance(a, Pair):
         a, b = b, a
     if not isinstance(a, Pair):
-        return a + b
+        return Fraction(a) + Fraction(b)
     if not isinstance(b, Pair):
         return a if b == 0 else _add_constant(unscaled(a), b)  # type: ignore[arg-type]
     a, b = _aligned(a, b)
@@ -171,7 +171,7 @@ def multiply(a: Number, b: Number) -> Number:
     if not isinstance(a, Pair):
         a, b = b, a
     if not isinstance(a, Pair):
-        return a * b
+        return Fraction(a) * Fraction(b)  # a product of floats would round
     if not isinstance(b, Pair):
         if b == 0:
             return 0.0

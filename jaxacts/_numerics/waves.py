@@ -32,7 +32,7 @@ def endless(
     left: Asymptote = (math.nan, math.nan),
     right: Asymptote = (math.nan, math.nan),
 ) -> Callable[..., Array]:
-    """`smooth` for a program that takes no square of x: finite x are never clamped, and infinite x give NaN."""
+    """`smooth` for a program that takes no square of x: no finite x is clamped, infinite x gives NaN."""
     return smooth(program, left=left, right=right, bound=_LARGEST)
 
 
@@ -77,12 +77,15 @@ def sinc(u: Pair, n: int) -> list[Number]:
 
 @_elementary
 def snake(u: Pair, n: int) -> list[Number]:
-    """The sum u + sin(u)^2; its derivative, 1 + sin(2 u), is a square, hence accurate where it touches zero."""
-    s, _ = el.sin_cos(u)
+    """The sum u + sin(u)^2; its derivative 1 + sin(2 u) is a square, so accurate where it touches zero."""
+    s, c = el.sin_cos(u)
     result: list[Number] = [pr.add(u, pr.square(s))]
     if n:
         lifted, _ = el.sin_cos(pr.add(u, PI / 4))
-        result.append(pr.times_power(pr.square(lifted), 2.0))
+        lifted = pr.times_power(pr.square(lifted), 2.0)
+        # a phase so large has no room for pi / 4
+        large = lax.gt(lax.abs(u.head), pr.constant(u.head, 2048.0))
+        result.append(pr.where(large, pr.square(pr.add(s, c)), lifted))
     if n > 1:
         double_s, double_c = el.sin_cos(pr.times_power(u, 2.0))
         cycle = (double_c, pr.negative(double_s), pr.negative(double_c), double_s)

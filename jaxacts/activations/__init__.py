@@ -9,6 +9,8 @@ from jaxacts.activations import (
     _gated,
     _gated_composite,
     _glu,
+    _periodic,
+    _periodic_enveloped,
     _piecewise,
     _piecewise_smooth,
     _rectifiers,
@@ -29,6 +31,8 @@ from jaxacts.activations._exponential_rare import *  # noqa: F403
 from jaxacts.activations._gated import *  # noqa: F403
 from jaxacts.activations._gated_composite import *  # noqa: F403
 from jaxacts.activations._glu import *  # noqa: F403
+from jaxacts.activations._periodic import *  # noqa: F403
+from jaxacts.activations._periodic_enveloped import *  # noqa: F403
 from jaxacts.activations._piecewise import *  # noqa: F403
 from jaxacts.activations._piecewise_smooth import *  # noqa: F403
 from jaxacts.activations._rectifiers import *  # noqa: F403
@@ -50,6 +54,8 @@ _FAMILIES = (
     _gated,
     _gated_composite,
     _glu,
+    _periodic,
+    _periodic_enveloped,
     _piecewise,
     _piecewise_smooth,
     _rectifiers,

@@ -243,7 +243,7 @@ declare(
         derivative_limits=(0.0, 0.0),
         lipschitz=0.5,
         lipschitz_derivative=0.3081815157964791,
-        minimum=(-2.399357280520043, -0.0998393201288670),
+        minimum=(-2.399357280515468, -0.0998393201288670),
         zeros=(-1.278464542761074,),
         family="sigmoidal",
         year=2017,
