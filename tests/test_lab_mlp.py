@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxacts.lab import measures, mlp, profiles, training
+import jaxacts
+from jaxacts.lab import measures, mlp, profiles, quick, training
 from jaxacts.lab.config import contenders
 
 
@@ -183,6 +184,33 @@ def test_value_and_slope_serves_functions_with_either_kind_of_rule():
     value, slope = training.value_and_slope(clip)(jnp.array([-3.0, 0.5]))
     np.testing.assert_array_equal(value, [-1.0, 0.5])
     np.testing.assert_array_equal(slope, [1.0, 1.0])
+
+
+def test_quick_formulas_agree_with_the_catalogue():
+    x = np.concatenate(
+        [np.linspace(-30, 30, 20001), np.linspace(-1e-3, 1e-3, 201), [-1e4, 1e4, -1e30, 1e30]]
+    ).astype(np.float32)
+    names = list(quick._formulas())
+    functions = [getattr(jaxacts, name) for name in names]
+    exact = jax.jit(lambda x: [(f(x), jax.vmap(jax.grad(f))(x)) for f in functions])(x)
+    found = jax.jit(lambda x: [quick.find(f)(x) for f in functions])(x)
+    special = jax.jit(lambda x: [quick.find(f)(x)[0] for f in functions])(jnp.array([jnp.nan], jnp.float32))
+    for name, (value, slope), (expected, gradient), nan in zip(names, found, exact, special, strict=True):
+        # plain float32 formulas: a few roundings of numbers up to |x|, or up to 1.1 for slopes
+        assert (np.abs(value - expected) <= 5e-7 * np.maximum(1, np.abs(x))).all(), name
+        np.testing.assert_allclose(slope, gradient, rtol=0, atol=8e-7, err_msg=name)
+        assert np.isnan(nan).all(), name
+
+
+def test_quick_formulas_are_found_by_identity_and_not_by_name():
+    def silu(x):
+        return x
+
+    assert quick.find(silu) is None
+    assert quick.find(jaxacts.get("silu", beta=2.0)) is None
+    assert quick.find(jaxacts.get("silu")) is not None
+    value, slope = quick.find(jaxacts.gelu)(jnp.ones(2, jnp.bfloat16))
+    assert value.dtype == slope.dtype == jnp.bfloat16
 
 
 def test_profiles_of_the_catalogue_and_of_other_callables():
