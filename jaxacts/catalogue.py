@@ -7,8 +7,11 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from jaxacts import _declare
 from jaxacts._declare import Record, records
@@ -38,7 +41,8 @@ def rows(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
       names: names of activations; None for all, in order of declaration.
 
     Returns:
-      One dict an activation: name, formula, parameters, reference and every field of its facts.
+      One dict an activation: name, formula, parameters, reference, every field of its facts, and whether it
+      attains the ends of its image.
 
     Raises:
       ValueError: for an unknown name.
@@ -52,7 +56,8 @@ def rows(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
       RFC 8259, The JavaScript Object Notation Data Interchange Format, section 6: no infinities
     """
     known = records()
-    chosen = known.values() if names is None else (_record(name) for name in names)
+    chosen = list(known.values()) if names is None else [_record(name) for name in names]
+    attained = _attained(chosen)
     return [
         {
             "name": record.name,
@@ -60,9 +65,39 @@ def rows(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
             "parameters": _plain_data(dict(record.parameters)),
             "reference": record.reference,
             **_plain_data(dataclasses.asdict(record.facts)),
+            "attained": list(attained[record.name]),
         }
         for record in chosen
     ]
+
+
+def _attained(chosen: Sequence[Record]) -> dict[str, tuple[bool, bool]]:
+    """Whether f takes the least and the greatest value of its image, or only comes near.
+
+    A smooth function does at its minimum, if it has one. Others may have their peak at 0 or at a kink, or be
+    flat at a bound, where f' is exactly 0 well away from the origin. These are evaluated by one program.
+    """
+    unclear = [
+        r for r in chosen
+        if math.isfinite(r.facts.image[1]) or (r.facts.breaks and math.isfinite(r.facts.image[0]))
+    ]  # fmt: skip
+
+    def everything() -> dict[str, Any]:
+        ends = jnp.array([-10.0, 10.0])
+        peaks = {r.name: jnp.array([0.0, *r.facts.breaks]) for r in unclear}
+        return {r.name: (jax.vmap(r.derivative)(ends), jax.vmap(r.fn)(peaks[r.name])) for r in unclear}
+
+    values = jax.tree.map(lambda v: v.tolist(), jax.jit(everything)()) if unclear else {}
+    found = {}
+    for record in chosen:
+        slopes, peaks = values.get(record.name, ((1.0, 1.0), []))
+        reached = [v for v, slope in zip(record.facts.limits, slopes, strict=True) if slope == 0.0] + peaks
+        low, high = (
+            any(math.isclose(bound, v, rel_tol=1e-6, abs_tol=1e-9) for v in reached)  # v is in float32
+            for bound in record.facts.image
+        )
+        found[record.name] = (low or record.facts.minimum is not None, high)
+    return found
 
 
 def other_rows() -> list[dict[str, Any]]:
@@ -150,16 +185,7 @@ def image(row: dict[str, Any]) -> str:
       ISO 80000-2, Mathematics, interval notation
     """
     low, high = row["image"]
-    at_low, at_high = row["minimum"] is not None, False
-    breaks = [*(point for point, _ in row["kinks"]), *row["knots"]]
-    if (
-        breaks
-    ):  # a function in pieces may be flat at a bound, where f' is exactly 0, or have its peak at a kink
-        record = _record(row["name"])
-        ends = zip((-10.0, 10.0), row["limits"], strict=True)
-        reached = [value for x, value in ends if float(record.derivative(x)) == 0.0]
-        reached += [float(record.fn(float(point))) for point in breaks]
-        at_low, at_high = at_low or low in reached, high in reached
+    at_low, at_high = row["attained"]
     left = "[" if at_low and low != "-inf" else "("
     right = "]" if at_high and high != "inf" else ")"
     return f"{left}{_number(low)}, {_number(high)}{right}"
