@@ -363,7 +363,7 @@ def arctan(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.arctan(jnp.array([-1.0, 0.0, 2.0]))
-      Array([-0.7853981,  0.       ,  1.1071489], dtype=float32)
+      Array([-0.7853982,  0.       ,  1.1071488], dtype=float32)
 
     Reference:
       Elementary

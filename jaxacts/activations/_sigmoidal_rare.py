@@ -220,7 +220,7 @@ def silu_derivative(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.silu_derivative(jnp.array([-1.0, 0.0, 2.0]))
-      Array([0.07232948, 0.5       , 1.0907842 ], dtype=float32)
+      Array([0.07232949, 0.5       , 1.0907842 ], dtype=float32)
 
     Reference:
       Elfwing, Uchibe & Doya, Neural Networks 107 (2018), https://arxiv.org/abs/1702.03118
