@@ -1,4 +1,4 @@
-"""The command line: `jaxacts compare | list | show | check | theory | advise | report | export | ...`.
+"""The command line: `jaxacts compare | list | show | check | theory | report | export | ...`.
 
 Each subcommand is a module that is imported only when it is used, so that `jaxacts --help` is quick and a
 missing extra stops only the commands that need it. Exit codes: 0 finished; 1 failure; 2 wrong usage;
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -38,9 +39,6 @@ COMMANDS: dict[str, Command] = {
     "theory": Command(
         "jaxacts.theory", "main", "mean-field theory of an activation: edge of chaos, depth scales"
     ),
-    "advise": Command(
-        "jaxacts.commands.advise", "main", "recommend an activation from finished runs and theory"
-    ),
     "report": Command(
         "jaxacts.commands.report", "main", "write the pictures and the HTML page of finished runs"
     ),
@@ -49,6 +47,22 @@ COMMANDS: dict[str, Command] = {
     ),
     "merge": Command("jaxacts.commands.merge", "main", "merge the folders of a sharded comparison"),
 }
+
+
+def available() -> dict[str, Command]:
+    """The commands whose module is installed.
+
+    Returns:
+      A part of `COMMANDS`.
+
+    Example:
+      >>> "compare" in available()
+      True
+
+    Reference:
+      The Python Standard Library, module importlib
+    """
+    return {name: c for name, c in COMMANDS.items() if importlib.util.find_spec(c.module) is not None}
 
 
 class Usage(Exception):
@@ -94,17 +108,19 @@ def _dispatch(argv: list[str]) -> int:
         from jaxacts.commands.version import main as version
 
         return version(rest)
-    command = COMMANDS.get(name)
+    known = available()
+    command = known.get(name)
     if command is None:
-        near = difflib.get_close_matches(name, COMMANDS, n=2)
+        near = difflib.get_close_matches(name, known, n=2)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise Usage(f"unknown command {name!r}{hint} `jaxacts --help` lists them")
     return int(getattr(importlib.import_module(command.module), command.function)(rest) or 0)
 
 
 def _help() -> str:
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    known = available()
+    width = max(map(len, known))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in known.items()]
     return "\n".join(
         [
             "usage: jaxacts COMMAND [options]",
@@ -141,9 +157,7 @@ def _fail(message: str, code: int, argv: list[str]) -> int:
             f"{type(error).__name__}: {message}"  # a defect of ours: its type is half of what there is to say
         )
     if type(error) is ModuleNotFoundError and error.name:
-        ours = error.name.startswith("jaxacts.")
-        missing = f"the package {error.name!r} is missing: pip install 'jaxacts[lab]'"
-        message = f"this version has no command {argv[0]!r}" if ours else missing
+        message = f"the package {error.name!r} is missing: pip install 'jaxacts[lab]'"
     message = " ".join(message.split()) if code != 1 else message
     print(f"jaxacts: {message}", file=sys.stderr)
     if "--json" in argv and code != 130:

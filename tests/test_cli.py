@@ -11,11 +11,22 @@ import pytest
 import jaxacts
 from jaxacts import cli
 from jaxacts.commands import _common, compare
+from jaxacts.lab import execution
 
 TINY = [
     "--dataset", "wine", "--activations", "relu,tanh", "--seeds", "2", "--depth", "1", "--width", "8",
     "--steps", "20", "--learning-rates", "3e-3,1e-2", "--batch-size", "32", "--record-every", "5",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_compilation_cache():
+    """The command line keeps compiled programs in the user's cache; a test must not."""
+    from jaxacts.lab import cache
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "enable_compilation_cache", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +48,6 @@ def test_compare_writes_everything(folder):
 
 
 def test_the_same_command_shows_the_result_without_training(folder, capsys, monkeypatch):
-    from jaxacts.lab import execution
-
     monkeypatch.setattr(execution.Engine, "__init__", lambda *a, **k: pytest.fail("it trained again"))
     before = (folder / "curves.npz").stat().st_mtime_ns
     assert cli.main(["compare", *TINY, "--output", str(folder)]) == 0
@@ -70,14 +79,29 @@ def test_another_configuration_is_refused_with_the_difference(folder, capsys):
 
 
 def test_a_new_target_needs_no_training(folder, capsys, monkeypatch):
-    from jaxacts.lab import execution
-
     monkeypatch.setattr(execution.Engine, "__init__", lambda *a, **k: pytest.fail("it trained again"))
     assert (
         cli.main(["compare", *TINY, "--target", "0.5", "--output", str(folder), "--json", "--no-report"]) == 0
     )
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert rows[0]["target"] == pytest.approx(0.5 * rows[0]["median"])
+
+
+def test_shards_are_merged_to_the_same_result(folder, tmp_path, capsys):
+    parts = [str(tmp_path / f"part{i}") for i in (1, 2)]
+    # one run a batch, or there would be nothing to share
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution, "_BATCH_SECONDS", 1e-9)
+        for i, part in enumerate(parts, 1):
+            assert cli.main(["compare", *TINY, "--shard", f"{i}/2", "--output", part, "--no-report"]) == 0
+            assert "this part is finished" in capsys.readouterr().err
+        assert cli.main(["merge", *parts, "--output", str(tmp_path / "whole"), "--json", "--no-report"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    whole = jaxacts.lab.load(folder)
+    for row in rows:
+        index = whole.select(chosen=True, activation=row["activation"])
+        assert row["mean"] == pytest.approx(whole.curves["test_accuracy"][index, -1].mean(), rel=1e-6)
+    assert cli.main(["merge", str(tmp_path), "--output", str(tmp_path / "y")]) == 1
 
 
 def test_dry_run_writes_nothing(tmp_path, capsys):
@@ -247,7 +271,7 @@ def test_version_names_what_a_bug_report_needs(capsys):
 def test_help_and_unknown_commands(capsys):
     assert cli.main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in cli.COMMANDS)
+    assert all(name in out for name in cli.available())
     assert cli.main([]) == 2
     capsys.readouterr()
     assert cli.main(["comapre"]) == 2
@@ -259,7 +283,8 @@ def test_help_and_unknown_commands(capsys):
 def test_every_command_has_its_module():
     import importlib
 
-    for command in cli.COMMANDS.values():
+    assert {"compare", "list", "show", "report", "export"} <= set(cli.available())
+    for command in cli.available().values():
         assert callable(getattr(importlib.import_module(command.module), command.function))
 
 

@@ -106,8 +106,9 @@ def main(argv: Sequence[str]) -> int:
         config, shard = settings(options), _shard(options.shard)
     _check_extras(options)
     found = _common.select_device(options.device)
-    from jaxacts.lab import store, summary, sweep
+    from jaxacts.lab import cache, store, summary, sweep
 
+    cache.enable_compilation_cache()
     with _common.usage():
         plan = sweep.plan(config, options.output, options.device)
     if options.verbose:
@@ -124,7 +125,7 @@ def main(argv: Sequence[str]) -> int:
             argv=["jaxacts", "compare", *argv],
         )  # fmt: skip
     if not store.finished(plan.folder):
-        return _unfinished(plan, options)
+        return unfinished(plan.folder, as_json=options.json)
     stored_target = results.config.get("target")
     results = dataclasses.replace(results, config={**results.config, "target": config.target})
     summarised = None
@@ -283,14 +284,14 @@ def _progress(plan: Any, options: Options, finished: bool) -> Iterator[Callable[
     _say(f"{last[0]} of {last[1]} batches of runs finished, {time.monotonic() - begun:.0f} s")
 
 
-def _unfinished(plan: Any, options: Options) -> int:
+def unfinished(folder: Path, *, as_json: bool) -> int:
     """What to say when other workers or shards still have to do their part."""
     text = "this part is finished; the rest is done by the other workers, or joined with `jaxacts merge`"
-    if options.json:
-        _common.print_json({"schema": 1, "folder": str(plan.folder), "finished": False})
+    if as_json:
+        _common.print_json({"schema": 1, "folder": str(folder), "finished": False})
     else:
         _say(text)
-    _say(str(plan.folder))
+    _say(str(folder))
     return 0
 
 
