@@ -121,7 +121,9 @@ def aria2(x, alpha=1.5, beta=2.0):
 
 
 def acon_c(x, p1=1.0, p2=0.0, beta=1.0):
-    return (p1 - p2) * x * j.sigmoid(beta * (p1 - p2) * x) + p2 * x
+    # (p1-p2) x s(u) + p2 x with the terms in p2 collected, so that the derivative in p2 does not cancel
+    u = beta * (p1 - p2) * x
+    return p1 * x * j.sigmoid(u) + p2 * x * j.sigmoid(-u)
 
 
 def colu(x):
