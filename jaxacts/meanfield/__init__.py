@@ -29,15 +29,18 @@ from jaxacts.meanfield._fixed import (
 )
 from jaxacts.meanfield._kernels import Kernels, kernels, nngp, ntk
 from jaxacts.meanfield._maps import chi, correlation_map, correlation_slope, length_map
+from jaxacts.meanfield._simulate import Case, Simulation, simulate
 from jaxacts.meanfield._spectrum import JacobianSpectrum, jacobian_spectrum
 from jaxacts.meanfield._trajectories import Trajectory, length_trajectory, trajectory
 
 __all__ = [
+    "Case",
     "CorrelationFixedPoint",
     "CriticalPoint",
     "FixedPoint",
     "JacobianSpectrum",
     "Kernels",
+    "Simulation",
     "SquaredLengths",
     "Trajectory",
     "chi",
@@ -57,6 +60,7 @@ __all__ = [
     "ntk",
     "phase",
     "relu_fourth_moment",
+    "simulate",
     "smoothness_class",
     "trainable_depth",
     "trajectory",

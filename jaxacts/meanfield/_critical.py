@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -12,6 +13,9 @@ from jaxacts import _declare
 from jaxacts.meanfield._fixed import _describe, _root, plain, second_moment, sign_changes
 from jaxacts.moments import _mesh, _sampling
 from jaxacts.moments._integrals import integrals
+
+# Variances between which roots are looked for: eight a decade.
+_GRID = np.logspace(-10, 6, 129)
 
 
 class CriticalPoint(NamedTuple):
@@ -82,8 +86,10 @@ def _critical_points(f: Callable[..., Any], sigma_b: float) -> tuple[CriticalPoi
         sigma_w = 1 / math.sqrt(moments(q)[1])
         return CriticalPoint(sigma_w, float(q), _describe(f, q, sigma_w, sigma_b).stable)
 
-    grid = np.logspace(-10, 6, 129)
-    values = np.array([excess(q) for q in grid])
+    second, slope = _moments_on_grid(f)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.where(slope > 0, second / slope + sigma_b**2 - _GRID, np.inf)
+    grid = _GRID
     noise = np.where(np.isfinite(values), 1e-12 * grid, np.inf)
     if np.all(np.abs(values) <= noise):
         return (point(1.0),)
@@ -94,6 +100,19 @@ def _critical_points(f: Callable[..., Any], sigma_b: float) -> tuple[CriticalPoi
     for left, right in sign_changes(np.where(np.isfinite(values), values, 0.0), noise):
         found.append(point(_root(excess, grid[left], grid[right])))
     return tuple(found)
+
+
+def _moments_on_grid(f: Callable[..., Any]) -> np.ndarray:
+    """E f² and E f'² at the variances of the grid, (2, n), kept for the functions last asked about."""
+    try:
+        return _tabulated(f)
+    except TypeError:  # not hashable
+        return _tabulated.__wrapped__(f)
+
+
+@functools.lru_cache(maxsize=64)
+def _tabulated(f: Callable[..., Any]) -> np.ndarray:
+    return np.array([integrals(f, lambda y, dy: (y * y, dy * dy), q, slope=True).value for q in _GRID]).T
 
 
 def _smooth_at_zero(f: Callable[..., Any]) -> bool:
@@ -195,6 +214,10 @@ def edge_decay(f: Callable[..., Any], sigma_b: float = 0.0) -> tuple[float, int]
         lambda x: _sampling.value_and_slope(f, x)[1], lambda y, dy: (dy * dy,), point.q, slope=True
     )
     return 2 / (point.sigma_w**2 * point.q * float(bend.value[0])), 1
+
+
+def _slope_of(f: Callable[..., Any], x: Any) -> Any:
+    return _sampling.value_and_slope(f, x)[1]
 
 
 def _kinked_decay(f: Callable[..., Any], point: CriticalPoint) -> float:
