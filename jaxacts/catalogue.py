@@ -7,11 +7,8 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
-
-import jax
-import jax.numpy as jnp
 
 from jaxacts import _declare
 from jaxacts._declare import Record, records
@@ -41,8 +38,7 @@ def rows(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
       names: names of activations; None for all, in order of declaration.
 
     Returns:
-      One dict an activation: name, formula, parameters, reference, every field of its facts, and whether it
-      attains the ends of its image.
+      One dict an activation: name, formula, parameters, reference, and every field of its facts.
 
     Raises:
       ValueError: for an unknown name.
@@ -57,7 +53,6 @@ def rows(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """
     known = records()
     chosen = list(known.values()) if names is None else [_record(name) for name in names]
-    attained = _attained(chosen)
     return [
         {
             "name": record.name,
@@ -65,39 +60,9 @@ def rows(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
             "parameters": _plain_data(dict(record.parameters)),
             "reference": record.reference,
             **_plain_data(dataclasses.asdict(record.facts)),
-            "attained": list(attained[record.name]),
         }
         for record in chosen
     ]
-
-
-def _attained(chosen: Sequence[Record]) -> dict[str, tuple[bool, bool]]:
-    """Whether f takes the least and the greatest value of its image, or only comes near.
-
-    A smooth function does at its minimum, if it has one. Others may have their peak at 0 or at a kink, or be
-    flat at a bound, where f' is exactly 0 well away from the origin. These are evaluated by one program.
-    """
-    unclear = [
-        r for r in chosen
-        if math.isfinite(r.facts.image[1]) or (r.facts.breaks and math.isfinite(r.facts.image[0]))
-    ]  # fmt: skip
-
-    def everything() -> dict[str, Any]:
-        ends = jnp.array([-10.0, 10.0])
-        peaks = {r.name: jnp.array([0.0, *r.facts.breaks]) for r in unclear}
-        return {r.name: (jax.vmap(r.derivative)(ends), jax.vmap(r.fn)(peaks[r.name])) for r in unclear}
-
-    values = jax.tree.map(lambda v: v.tolist(), jax.jit(everything)()) if unclear else {}
-    found = {}
-    for record in chosen:
-        slopes, peaks = values.get(record.name, ((1.0, 1.0), []))
-        reached = [v for v, slope in zip(record.facts.limits, slopes, strict=True) if slope == 0.0] + peaks
-        low, high = (
-            any(math.isclose(bound, v, rel_tol=1e-6, abs_tol=1e-9) for v in reached)  # v is in float32
-            for bound in record.facts.image
-        )
-        found[record.name] = (low or record.facts.minimum is not None, high)
-    return found
 
 
 def other_rows() -> list[dict[str, Any]]:
@@ -169,26 +134,22 @@ def markdown(names: Iterable[str] | None = None) -> str:
 
 
 def image(row: dict[str, Any]) -> str:
-    """The image of an activation as an interval of text, from a row of :func:`rows`.
+    """The infimum and the supremum of an activation as text, from a row of :func:`rows`.
 
     Args:
       row: a row.
 
     Returns:
-      Text such as ``[0, ∞)``; an end that is a limit but may not be attained is open.
+      Text such as ``0 … ∞``; the ends may be attained or only approached.
 
     Example:
       >>> image(rows(["relu"])[0]), image(rows(["tanh"])[0])
-      ('[0, ∞)', '(-1, 1)')
+      ('0 … ∞', '-1 … 1')
 
     Reference:
-      ISO 80000-2, Mathematics, interval notation
+      Rudin, Principles of Mathematical Analysis (1976), chapter 1
     """
-    low, high = row["image"]
-    at_low, at_high = row["attained"]
-    left = "[" if at_low and low != "-inf" else "("
-    right = "]" if at_high and high != "inf" else ")"
-    return f"{left}{_number(low)}, {_number(high)}{right}"
+    return " … ".join(map(_number, row["image"]))
 
 
 def smoothness(row: dict[str, Any]) -> str:
