@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxacts._declare import get
@@ -87,12 +87,30 @@ def _keras_relu(
     return narrow(y)
 
 
+def _keras_sparsemax(x: ArrayLike, axis: int = -1) -> Array:
+    """Sparsemax as Keras 3.15 has it: the threshold adds up all running sums of the support, not the last.
+
+    With more than one entry in the support, the weights do not sum to 1.
+    """
+    x, narrow = widen(x)
+    x = jnp.moveaxis(x, axis, -1)
+    ordered = -jnp.sort(-x, axis=-1)
+    sums = jnp.cumsum(ordered, axis=-1)
+    ranks = lax.broadcasted_iota(x.dtype, x.shape, x.ndim - 1) + 1
+    support = ordered - (sums - 1) / ranks > 0
+    size = jnp.sum(support, axis=-1, keepdims=True, dtype=x.dtype)
+    threshold = (jnp.sum(jnp.where(support, sums, 0.0), axis=-1, keepdims=True) - 1) / size
+    y = jnp.where(x > threshold, x - threshold, 0.0)
+    return narrow(jnp.moveaxis(y, -1, axis))
+
+
 def _keras_relu_kinks(negative_slope: float, max_value: float | None, threshold: float) -> Kinks:
     plain_leaky = negative_slope != 0 and max_value is None and threshold == 0
     at_threshold = ((threshold, 1.0 if plain_leaky else 0.0),)
     if max_value is None:
         return at_threshold
-    return (*at_threshold, (max_value, 0.0 if max_value == 6 and threshold == 0 else 0.5))
+    at_zero = ((0.0, 0.5),) if threshold < 0 else ()  # where jnp.clip cuts from below
+    return (*at_threshold, *at_zero, (max_value, 0.0 if max_value == 6 and threshold == 0 else 0.5))
 
 
 def _glu_mlp(x: ArrayLike, act_layer: str = "sigmoid", gate_last: bool = True) -> Array:
@@ -240,7 +258,7 @@ _KERAS = (
     Port("soft_shrink", "soft_shrink", _LAMBDA, lambda threshold: ((-threshold, 0.0), (threshold, 0.0))),
     Port("softsign", "soft_sign"),
     Port("sparse_sigmoid", "sparse_sigmoid", kinks=((-1.0, 0.25), (1.0, 0.25))),
-    Port("sparsemax", "sparsemax", _AXIS),
+    Port("sparsemax", _keras_sparsemax, _AXIS, note="does not sum to 1: its threshold is wrong in 3.15"),
     Port("squareplus", "squareplus", (("b", 4.0, "b"),)),
     Port(
         "threshold",

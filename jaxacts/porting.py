@@ -11,6 +11,7 @@ prelu                starts at 0.25 in PyTorch and timm, 0.01 in Flax, 0 in Kera
 softplus             PyTorch returns x itself beyond beta x = 20; the others never do
 hard_sigmoid         x/6 + 1/2 everywhere today; 0.2 x + 0.5 in Keras 2 (``keras_version=2``)
 glu                  the gate is the second half; in timm's SwiGLUPacked the first
+sparsemax            in Keras 3.15 the weights do not sum to 1 (reproduced: from_keras returns that function)
 softmax              last axis in Flax and Keras; PyTorch guesses one from the rank unless told
 leaky_relu at 0      derivative 1 in Flax and Keras on JAX, the negative slope in PyTorch
 hard_tanh at -1, 1   derivative 1 in Flax and Keras on JAX, 0 in PyTorch

@@ -28,7 +28,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxacts._declare import get
+from jaxacts import activations as plain
 from jaxacts._numerics import widen
 
 __all__ = [
@@ -155,10 +155,6 @@ def _unsoftplus(y: float) -> float:
     return y + math.log(-math.expm1(-y))
 
 
-def _softplus(x: Array) -> Array:
-    return get("softplus").fn(x)
-
-
 def _full(shape: Shape, dtype: Any, **values: float) -> dict[str, Array]:
     return {name: jnp.full(shape, value, dtype) for name, value in values.items()}
 
@@ -168,7 +164,7 @@ def _create_prelu(key, shape, dtype, *, negative_slope=0.25):
 
 
 def _prelu(params, x):
-    return get("leaky_relu").fn(x, _fit(params, x, "negative_slope"))
+    return plain.leaky_relu(x, _fit(params, x, "negative_slope"))
 
 
 def _create_swish(key, shape, dtype, *, beta=1.0):
@@ -176,7 +172,7 @@ def _create_swish(key, shape, dtype, *, beta=1.0):
 
 
 def _swish(params, x):
-    return get("silu").fn(x, _fit(params, x, "beta"))
+    return plain.silu(x, _fit(params, x, "beta"))
 
 
 def _create_pelu(key, shape, dtype, *, a=1.0, b=1.0, floor=0.1):
@@ -185,8 +181,8 @@ def _create_pelu(key, shape, dtype, *, a=1.0, b=1.0, floor=0.1):
 
 def _pelu(params, x, *, floor=0.1):
     # a and b stay above the floor: the slope a/b is positive and far from a division by 0.
-    a, b = (floor + _softplus(_fit(params, x, name)) for name in ("raw_a", "raw_b"))
-    return get("pelu").fn(x, a, b)
+    a, b = (floor + plain.softplus(_fit(params, x, name)) for name in ("raw_a", "raw_b"))
+    return plain.pelu(x, a, b)
 
 
 def _create_srelu(key, shape, dtype, *, t_left=0.0, a_left=0.2, t_right=1.0, a_right=1.0):
@@ -196,8 +192,8 @@ def _create_srelu(key, shape, dtype, *, t_left=0.0, a_left=0.2, t_right=1.0, a_r
 
 def _srelu(params, x):
     t_left, a_left, a_right = (_fit(params, x, name) for name in ("t_left", "a_left", "a_right"))
-    t_right = t_left + _softplus(_fit(params, x, "raw_gap"))
-    return get("srelu").fn(x, t_left, a_left, t_right, a_right)
+    t_right = t_left + plain.softplus(_fit(params, x, "raw_gap"))
+    return plain.srelu(x, t_left, a_left, t_right, a_right)
 
 
 def _create_aconc(key, shape, dtype, *, p1=None, p2=None, beta=1.0):
@@ -212,7 +208,7 @@ def _create_aconc(key, shape, dtype, *, p1=None, p2=None, beta=1.0):
 
 def _aconc(params, x):
     p1, p2, beta = (_fit(params, x, name) for name in ("p1", "p2", "beta"))
-    return get("silu").fn((p1 - p2) * x, beta) + p2 * x
+    return plain.silu((p1 - p2) * x, beta) + p2 * x
 
 
 def _create_xielu(key, shape, dtype, *, alpha_p=0.8, alpha_n=0.8, beta=0.5):
@@ -221,9 +217,9 @@ def _create_xielu(key, shape, dtype, *, alpha_p=0.8, alpha_n=0.8, beta=0.5):
 
 def _xielu(params, x, *, beta=0.5):
     # alpha_n > beta makes the slope negative somewhere below 0, which is what the paper asks for.
-    alpha_p = _softplus(_fit(params, x, "raw_alpha_p"))
-    alpha_n = beta + _softplus(_fit(params, x, "raw_alpha_n"))
-    return get("xielu").fn(x, alpha_p, alpha_n, jnp.asarray(beta, x.dtype))
+    alpha_p = plain.softplus(_fit(params, x, "raw_alpha_p"))
+    alpha_n = beta + plain.softplus(_fit(params, x, "raw_alpha_n"))
+    return plain.xielu(x, alpha_p, alpha_n, jnp.asarray(beta, x.dtype))
 
 
 def _create_dynamic_tanh(key, shape, dtype, *, alpha=0.5):
@@ -232,7 +228,7 @@ def _create_dynamic_tanh(key, shape, dtype, *, alpha=0.5):
 
 def _dynamic_tanh(params, x):
     alpha, gamma, beta = (_fit(params, x, name) for name in ("alpha", "gamma", "beta"))
-    return gamma * get("tanh")(alpha * x) + beta
+    return gamma * plain.tanh(alpha * x) + beta
 
 
 def _create_apl(key, shape, dtype, *, hinges=2, spread=0.1):
@@ -244,9 +240,8 @@ def _create_apl(key, shape, dtype, *, hinges=2, spread=0.1):
 
 
 def _apl(params, x):
-    relu = get("relu")
     slopes, points = (_fit(params, x, name, stacked=True) for name in ("slopes", "points"))
-    return relu(x) + sum(a * relu(b - x) for a, b in zip(slopes, points, strict=True))
+    return plain.relu(x) + sum(a * plain.relu(b - x) for a, b in zip(slopes, points, strict=True))
 
 
 def _create_b_spline(key, shape, dtype, *, cells=6, degree=3, spread=0.1):
@@ -267,7 +262,7 @@ def _b_spline(params, x, *, lower=-3.0, upper=3.0, degree=3):
     for d in range(1, degree + 1):
         i = i[: basis.shape[0] - 1]
         basis = ((at - i) * basis[:-1] + (i + d + 1 - at) * basis[1:]) / d
-    return base * get("silu")(x) + scale * jnp.sum(coefficients * basis, axis=0)
+    return base * plain.silu(x) + scale * jnp.sum(coefficients * basis, axis=0)
 
 
 # The fit of leaky_relu on [-3, 3] by `fit_rational`; a test repeats it.

@@ -1,5 +1,6 @@
 """Ported functions against what the frameworks themselves returned, recorded by tools/record_ports.py."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -27,37 +28,45 @@ def _recorded(framework):
         yield {**case, **arrays, "x": arrays["x"].reshape(case["shape"])}
 
 
+@functools.cache
+def _pulled():
+    """Values and pullbacks of every function asked for, each once, in one program."""
+    wanted = {}
+    for framework in FRAMEWORKS:
+        for case in _recorded(framework):
+            f = FRAMEWORKS[framework](case["name"], **case["settings"])
+            wanted[f, case["x"].shape, case["ct"].size] = jnp.asarray(case["x"]), jnp.asarray(case["ct"])
+
+    def pull(arrays):
+        for (f, *_), (x, ct) in zip(wanted, arrays, strict=True):
+            y, back = jax.vjp(f, x)
+            yield y.ravel(), back(ct.reshape(y.shape))[0].ravel()
+
+    results = jax.jit(lambda arrays: list(pull(arrays)))(list(wanted.values()))
+    return dict(zip(wanted, jax.tree.map(np.asarray, results), strict=True))
+
+
 @each
 def test_value_and_derivative_as_recorded(framework, x64):
     """Values and pullbacks at a grid that holds every kink, in double precision."""
-    cases = list(_recorded(framework))
-    functions = [FRAMEWORKS[framework](case["name"], **case["settings"]) for case in cases]
-
-    def pull(xs, cts):
-        results = [jax.vjp(f, x) for f, x in zip(functions, xs, strict=True)]
-        return [(y, back(ct.reshape(y.shape))[0]) for (y, back), ct in zip(results, cts, strict=True)]
-
-    results = jax.jit(pull)([jnp.asarray(c["x"]) for c in cases], [jnp.asarray(c["ct"]) for c in cases])
     bad = []
-    for case, (y, dx) in zip(cases, results, strict=True):
+    for case in _recorded(framework):
+        f = FRAMEWORKS[framework](case["name"], **case["settings"])
         # Both sides are good to a few float64 eps of numbers near 1; the frameworks lose tails below 1e-15.
-        # Keras's tanh computes in float32.
-        rtol, atol = (1e-11, 1e-14) if case["dtype"] == "float64" else (1e-6, 1e-7)
-        for part, value in (("y", y), ("dx", dx)):
-            close = np.isclose(np.ravel(value), case[part], rtol, atol)
-            if not close.all():
-                where = case["x"].ravel()[~close] if part == "dx" or close.size == case["x"].size else "rows"
+        rtol, atol = 1e-11, 1e-14
+        if case["dtype"] == "float32":  # Keras's tanh, whatever the input
+            rtol, atol = 1e-6, 3e-7
+        if framework in ("torch", "timm") and case["name"].lower().replace("_", "") == "hardsigmoid":
+            rtol = 1e-7  # PyTorch multiplies by 1/6 rounded to float32
+        for part, value in zip(("y", "dx"), _pulled()[f, case["x"].shape, case["ct"].size], strict=True):
+            truth = np.array(case[part])
+            off = ~np.isclose(value, truth, rtol, atol)
+            if off.any():
+                where = case["x"].ravel()[off] if off.size == case["x"].size else np.flatnonzero(off)
                 bad.append(
-                    (
-                        case["name"],
-                        case["settings"],
-                        part,
-                        where,
-                        np.ravel(value)[~close],
-                        np.array(case[part])[~close],
-                    )
+                    f"{case['name']} {case['settings']} {part} at {where}: {value[off]} for {truth[off]}"
                 )
-    assert not bad, "\n".join(map(str, bad))
+    assert not bad, "\n".join(bad)
 
 
 @each

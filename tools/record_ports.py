@@ -45,7 +45,7 @@ TORCH = [
     ("Hardshrink", {"lambd": 1.0}), ("Hardsigmoid", {}), ("Hardswish", {}), ("Hardtanh", {}),
     ("Hardtanh", {"min_val": -2.0, "max_val": 0.5}), ("LeakyReLU", {}),
     ("LeakyReLU", {"negative_slope": 0.2}), ("LogSigmoid", {}), ("Mish", {}), ("PReLU", {}),
-    ("PReLU", {"init": 0.1}), ("ReLU", {}), ("ReLU6", {}), ("RReLU", {}),
+    ("PReLU", {"init": 0.125}), ("ReLU", {}), ("ReLU6", {}), ("RReLU", {}),
     ("RReLU", {"lower": 0.1, "upper": 0.2}), ("SiLU", {}), ("Sigmoid", {}), ("Softplus", {}),
     ("Softplus", {"beta": 2.0, "threshold": 5.0}), ("Softshrink", {}),
     ("Softshrink", {"lambd": 1.0}), ("Softsign", {}), ("Tanh", {}), ("Tanhshrink", {}),

@@ -23,8 +23,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxacts._declare import declare_other, get
+from jaxacts._declare import declare_other
 from jaxacts._numerics import widen
+from jaxacts.activations._exponential import selu
+from jaxacts.activations._gated import gelu, gelu_tanh, silu
+from jaxacts.activations._rectifiers import relu
+from jaxacts.activations._sigmoidal import sigmoid, tanh
 
 __all__ = ["bilinear", "geglu", "glu", "gtu", "reglu", "seglu", "swiglu", "swiglu_clamped"]
 
@@ -71,7 +75,7 @@ def glu(x: ArrayLike, axis: int = -1, gate: Gate = "second") -> Array:
     """
     x, narrow = widen(x)
     a, b = _split(x, axis, gate)
-    return narrow(a * get("sigmoid")(b))
+    return narrow(a * sigmoid(b))
 
 
 def gtu(x: ArrayLike, axis: int = -1, gate: Gate = "second") -> Array:
@@ -97,7 +101,7 @@ def gtu(x: ArrayLike, axis: int = -1, gate: Gate = "second") -> Array:
     """
     x, narrow = widen(x)
     a, b = _split(x, axis, gate)
-    return narrow(get("tanh")(a) * get("sigmoid")(b))
+    return narrow(tanh(a) * sigmoid(b))
 
 
 def bilinear(x: ArrayLike, axis: int = -1, gate: Gate = "second") -> Array:
@@ -151,7 +155,7 @@ def reglu(x: ArrayLike, axis: int = -1, gate: Gate = "second") -> Array:
     """
     x, narrow = widen(x)
     a, b = _split(x, axis, gate)
-    return narrow(a * get("relu")(b))
+    return narrow(a * relu(b))
 
 
 def geglu(x: ArrayLike, axis: int = -1, gate: Gate = "second", approximate: bool = False) -> Array:
@@ -178,7 +182,7 @@ def geglu(x: ArrayLike, axis: int = -1, gate: Gate = "second", approximate: bool
     """
     x, narrow = widen(x)
     a, b = _split(x, axis, gate)
-    return narrow(a * get("gelu_tanh" if approximate else "gelu")(b))
+    return narrow(a * (gelu_tanh if approximate else gelu)(b))
 
 
 def swiglu(x: ArrayLike, axis: int = -1, gate: Gate = "second", beta: ArrayLike = 1.0) -> Array:
@@ -205,7 +209,7 @@ def swiglu(x: ArrayLike, axis: int = -1, gate: Gate = "second", beta: ArrayLike 
     """
     x, narrow = widen(x)
     a, b = _split(x, axis, gate)
-    return narrow(a * get("silu").fn(b, beta))
+    return narrow(a * silu(b, beta))
 
 
 def seglu(x: ArrayLike, axis: int = -1, gate: Gate = "second") -> Array:
@@ -232,7 +236,7 @@ def seglu(x: ArrayLike, axis: int = -1, gate: Gate = "second") -> Array:
     """
     x, narrow = widen(x)
     a, b = _split(x, axis, gate)
-    return narrow(a * get("selu")(b))
+    return narrow(a * selu(b))
 
 
 def swiglu_clamped(
@@ -269,7 +273,7 @@ def swiglu_clamped(
     a, b = _split(x, axis, gate)
     b = jnp.where(b > limit, limit, b)
     a = jnp.where(a > limit, limit, jnp.where(a < -limit, -limit, a))
-    return narrow((a + 1.0) * get("silu").fn(b, alpha))
+    return narrow((a + 1.0) * silu(b, alpha))
 
 
 for _fn in (glu, gtu, bilinear, reglu, geglu, swiglu, seglu, swiglu_clamped):

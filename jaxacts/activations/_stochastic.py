@@ -12,8 +12,10 @@ import jax.random as jr
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxacts._declare import declare_other, get
+from jaxacts._declare import declare_other
 from jaxacts._numerics import widen
+from jaxacts.activations._rectifiers import relu
+from jaxacts.activations._smooth_rectifiers import softplus
 from jaxacts.activations._vector import softmax
 
 __all__ = ["gumbel_softmax", "noisy_relu", "rrelu"]
@@ -84,9 +86,9 @@ def noisy_relu(x: ArrayLike, key: Array | None) -> Array:
     x, narrow = widen(x)
     if key is not None:
         # The square root of the sigmoid in this form has a finite derivative for every x.
-        scale = jnp.exp(-0.5 * jax.nn.softplus(-x))
+        scale = jnp.exp(-0.5 * softplus(-x))
         x = x + scale * jr.normal(key, x.shape, x.dtype)
-    return narrow(get("relu")(x))
+    return narrow(relu(x))
 
 
 def gumbel_softmax(

@@ -20,8 +20,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxacts._declare import as_inexact, declare_other, get
+from jaxacts._declare import as_inexact, declare_other
 from jaxacts._numerics import widen
+from jaxacts.activations._rectifiers import relu
 from jaxacts.activations._simplex import entmax15_roots, log_softmax_rows, softmax_rows, sparsemax_rows
 
 __all__ = [
@@ -281,7 +282,6 @@ def crelu(x: ArrayLike, axis: int = -1) -> Array:
     """
     x = as_inexact(x)
     (at,) = _axes(x, (axis,))
-    relu = get("relu")
     return jnp.concatenate([relu(x), relu(-x)], axis=at)
 
 

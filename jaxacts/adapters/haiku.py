@@ -20,7 +20,7 @@ def _module() -> type:
             self.spec, self.shape = spec, shape
 
         def __call__(self, x: Any) -> Any:
-            start = self.spec.init(haiku.maybe_next_rng_key(), self.shape) if haiku.running_init() else None
+            start = self.spec.init(haiku.maybe_next_rng_key(), self.shape) if haiku.running_init() else {}
             shapes = _shapes(self.spec, self.shape)
             params = {
                 name: haiku.get_parameter(name, leaf.shape, leaf.dtype, lambda *_, name=name: start[name])
