@@ -403,8 +403,13 @@ def arctan(x: Number) -> Pair:
     """Inverse tangent."""
     assert isinstance(x, Pair)
     x = unscaled(x)  # type: ignore[assignment]
-    v = lax.add(x.head, x.tail)
-    return exact(lax.atan(v))
+    y = exact(lax.atan(lax.add(x.head, x.tail)))
+    # one step of Newton's method: x = tan(y + d) gives d = (x cos y - sin y) / (cos y + x sin y) for small d
+    s, c = sin_cos(y)
+    step = divide(subtract(multiply(x, c), s), add(c, multiply(x, s)))
+    result = add(y, step)
+    assert isinstance(result, Pair)
+    return result
 
 
 def asinh(x: Number) -> Pair:

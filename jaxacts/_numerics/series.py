@@ -428,6 +428,19 @@ def arctan(u: Pair, n: int) -> list[Number]:
     return _integrate(value, rates)
 
 
+@_elementary
+def arctan_ratio(u: Pair, n: int) -> list[Number]:
+    """arctan(u) / u for |u| <= 1/3, from its power series."""
+    v = pr.to_float(u)
+    square, count = lax.mul(v, v), 20 if el.is_double(v) else 11
+    result: list[Number] = []
+    for k in range(n + 1):
+        terms = [(-1) ** m / (2 * m + 1) * math.comb(2 * m, k) for m in range((k + 1) // 2, count)]
+        p = pr.exact(el.polynomial(square, terms))
+        result.append(pr.multiply(u, p) if k % 2 else p)
+    return result
+
+
 def asinh(u: Series) -> Series:
     """Inverse hyperbolic sine, for |u| below 2^60."""
     degree = u.degree

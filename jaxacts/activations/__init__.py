@@ -8,6 +8,10 @@ from jaxacts.activations import (
     _exponential_rare,
     _gated,
     _gated_composite,
+    _gated_expanded,
+    _gated_parametric,
+    _gated_rare,
+    _gated_unusual,
     _glu,
     _periodic,
     _periodic_enveloped,
@@ -30,6 +34,10 @@ from jaxacts.activations._exponential import *  # noqa: F403
 from jaxacts.activations._exponential_rare import *  # noqa: F403
 from jaxacts.activations._gated import *  # noqa: F403
 from jaxacts.activations._gated_composite import *  # noqa: F403
+from jaxacts.activations._gated_expanded import *  # noqa: F403
+from jaxacts.activations._gated_parametric import *  # noqa: F403
+from jaxacts.activations._gated_rare import *  # noqa: F403
+from jaxacts.activations._gated_unusual import *  # noqa: F403
 from jaxacts.activations._glu import *  # noqa: F403
 from jaxacts.activations._periodic import *  # noqa: F403
 from jaxacts.activations._periodic_enveloped import *  # noqa: F403
@@ -53,6 +61,10 @@ _FAMILIES = (
     _exponential_rare,
     _gated,
     _gated_composite,
+    _gated_expanded,
+    _gated_parametric,
+    _gated_rare,
+    _gated_unusual,
     _glu,
     _periodic,
     _periodic_enveloped,

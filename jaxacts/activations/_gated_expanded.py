@@ -1,0 +1,290 @@
+"""Gates that reach below 0 and above 1: calu and its expanded relatives."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import jax.numpy as jnp
+import jax.scipy.special as jsp
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._numerics import LARGEST, like, series, smooth, tails, widen
+from jaxacts._numerics.constants import PI, ROOT_HALF
+
+__all__ = ["calu", "xatlu", "xgelu", "xsilu"]
+
+
+# --- calu
+
+
+def _calu_series(x: series.Series) -> series.Series:
+    # far out, relu(x) - s arctan(1 / s) / pi with s = |x|, which does not cancel
+    far = tails.beyond(x, 3.0)
+    w = tails.inverse(series.absolute(series.where(far, x, 3.0)))
+    rest = (1 / PI) * series.arctan_ratio(w)
+    near = x * ((1 / PI) * series.arctan(series.where(far, 0.0, x)) + 0.5)
+    return series.where(far, series.where(series.positive(x), x - rest, -rest), near)
+
+
+_calu = smooth(_calu_series, left=(0.0, -1 / float(PI)), right=(1.0, -1 / float(PI)), bound=LARGEST)
+
+
+def calu(x: ArrayLike) -> Array:
+    r"""Cauchy linear unit, :math:`x\left(\tfrac{\arctan x}{\pi}+\tfrac12\right)`.
+
+    x gated by the Cauchy distribution function: increasing and convex, from -1/pi on the far left to the
+    line x - 1/pi on the right.
+
+    Args:
+      x: input of any shape.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.calu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-0.25     ,  0.       ,  1.7048328], dtype=float32)
+
+    Reference:
+      Huang (2024), https://arxiv.org/abs/2405.20768
+    """
+    x, narrow = widen(x)
+    return narrow(_calu(x))
+
+
+def _calu_derivative(x: Array) -> Array:
+    # arctan2 keeps the left tail of arctan(x) + pi / 2
+    gate = jnp.arctan2(1.0, -x) / jnp.pi
+    return gate + x / (1 + x**2) / jnp.pi
+
+
+declare(
+    calu,
+    derivative=_calu_derivative,
+    facts=Facts(
+        image=(-0.3183098861837907, inf),
+        limits=(-0.3183098861837907, inf),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=1.0,
+        lipschitz_derivative=0.6366197723675814,
+        minimum=None,
+        family="gated",
+        year=2024,
+        monotone=True,
+        aliases=("atlu",),
+    ),
+    formula=r"x\left(\tfrac{\arctan x}{\pi}+\tfrac12\right)",
+    reference="Huang (2024), https://arxiv.org/abs/2405.20768",
+)
+
+
+# --- xatlu
+
+
+def _xatlu_series(x: series.Series, alpha: series.Operand) -> series.Series:
+    return (1.0 + 2.0 * alpha) * _calu_series(x) - alpha * x
+
+
+_xatlu = smooth(
+    _xatlu_series,
+    left=lambda alpha: (-alpha, -(1 + 2 * alpha) / float(PI)),
+    right=lambda alpha: (1 + alpha, -(1 + 2 * alpha) / float(PI)),
+    bound={kind: largest / 8 for kind, largest in LARGEST.items()},
+)
+
+
+def xatlu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
+    r"""Expanded arctan linear unit, :math:`x\left[(1+2\alpha)\left(\tfrac{\arctan x}{\pi}+\tfrac12\right)-\alpha\right]`.
+
+    The gate ranges over (-alpha, 1 + alpha); alpha is trained from 0 in the paper. Convex.
+
+    Args:
+      x: input of any shape.
+      alpha: how far the gate reaches beyond 0 and 1.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.xatlu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([4.9476512e-10, 0.0000000e+00, 2.4096656e+00], dtype=float32)
+
+    Reference:
+      Huang (2024), https://arxiv.org/abs/2405.20768
+    """
+    x, narrow = widen(x)
+    return narrow(_xatlu(x, like(alpha, x)))
+
+
+def _xatlu_derivative(x: Array, alpha: ArrayLike = 0.5) -> Array:
+    return (1 + 2 * alpha) * _calu_derivative(x) - alpha
+
+
+def _xatlu_facts(alpha: float) -> Facts:
+    default = alpha == 0.5
+    return Facts(
+        image=(-0.10389251784244928 if default else nan, inf),
+        limits=(inf, inf),
+        derivative_limits=(-alpha, 1 + alpha),
+        lipschitz=1 + alpha,
+        lipschitz_derivative=(1 + 2 * alpha) * 0.6366197723675814,
+        minimum=(-0.44161079170532835, -0.10389251784244928) if default else (nan, nan),
+        zeros=(math.tan(math.pi * (alpha / (1 + 2 * alpha) - 0.5)), 0.0),
+        family="gated",
+        year=2024,
+        aliases=("expanded_atlu",),
+    )
+
+
+declare(
+    xatlu,
+    derivative=_xatlu_derivative,
+    facts=_xatlu_facts,
+    formula=r"x\left[(1+2\alpha)\left(\tfrac{\arctan x}{\pi}+\tfrac12\right)-\alpha\right]",
+    reference="Huang (2024), https://arxiv.org/abs/2405.20768",
+    cases=({}, {"alpha": 0.1}),
+)
+
+
+# --- xgelu
+
+
+def _xgelu_series(x: series.Series, alpha: series.Operand) -> series.Series:
+    return (1.0 + 2.0 * alpha) * (0.5 * x * series.erfc(-ROOT_HALF * x)) - alpha * x
+
+
+_xgelu = smooth(_xgelu_series, left=lambda alpha: (-alpha, 0.0), right=lambda alpha: (1 + alpha, 0.0))
+
+
+def xgelu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
+    r"""Expanded gelu, :math:`x\left[(1+2\alpha)\Phi(x)-\alpha\right]`.
+
+    The gate ranges over (-alpha, 1 + alpha); alpha is trained from 0 in the paper.
+
+    Args:
+      x: input of any shape.
+      alpha: how far the gate reaches beyond 0 and 1.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.xgelu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([0.18268949, 0.        , 2.9089994 ], dtype=float32)
+
+    Reference:
+      Huang (2024), https://arxiv.org/abs/2405.20768
+    """
+    x, narrow = widen(x)
+    return narrow(_xgelu(x, like(alpha, x)))
+
+
+def _xgelu_derivative(x: Array, alpha: ArrayLike = 0.5) -> Array:
+    slope = jsp.erfc(-x / jnp.sqrt(2.0)) / 2 + x * jnp.exp(-(x**2) / 2) / jnp.sqrt(2 * jnp.pi)
+    return (1 + 2 * alpha) * slope - alpha
+
+
+def _xgelu_facts(alpha: float) -> Facts:
+    default = alpha == 0.5
+    return Facts(
+        image=(-0.07968406692479407 if default else nan, inf),
+        limits=(inf, inf),
+        derivative_limits=(-alpha, 1 + alpha),
+        lipschitz=(1 + 2 * alpha) * 1.12890414518516 - alpha,
+        lipschitz_derivative=(1 + 2 * alpha) * 0.7978845608028654,
+        minimum=(-0.3244478258754234, -0.07968406692479407) if default else (nan, nan),
+        # the gate is zero where Phi(x) = alpha / (1 + 2 alpha)
+        zeros=(NormalDist().inv_cdf(alpha / (1 + 2 * alpha)), 0.0),
+        family="gated",
+        year=2024,
+        aliases=("expanded_gelu",),
+    )
+
+
+declare(
+    xgelu,
+    derivative=_xgelu_derivative,
+    facts=_xgelu_facts,
+    formula=r"x\left[(1+2\alpha)\Phi(x)-\alpha\right]",
+    reference="Huang (2024), https://arxiv.org/abs/2405.20768",
+    cases=({}, {"alpha": 0.1}),
+)
+
+
+# --- xsilu
+
+
+def _xsilu_series(x: series.Series, alpha: series.Operand) -> series.Series:
+    return (1.0 + 2.0 * alpha) * (x * series.sigmoid(x)) - alpha * x
+
+
+_xsilu = smooth(_xsilu_series, left=lambda alpha: (-alpha, 0.0), right=lambda alpha: (1 + alpha, 0.0))
+
+
+def xsilu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
+    r"""Expanded silu, :math:`x\left[(1+2\alpha)\sigma(x)-\alpha\right]`.
+
+    The gate ranges over (-alpha, 1 + alpha); alpha is trained from 0 in the paper.
+
+    Args:
+      x: input of any shape.
+      alpha: how far the gate reaches beyond 0 and 1.
+
+    Returns:
+      An array with the shape and dtype of `x`.
+
+    Raises:
+      TypeError: if `x` is complex.
+
+    Example:
+      >>> jaxacts.xsilu(jnp.array([-1.0, 0.0, 2.0]))
+      Array([-0.03788284,  0.        ,  2.5231884 ], dtype=float32)
+
+    Reference:
+      Huang (2024), https://arxiv.org/abs/2405.20768
+    """
+    x, narrow = widen(x)
+    return narrow(_xsilu(x, like(alpha, x)))
+
+
+def _xsilu_derivative(x: Array, alpha: ArrayLike = 0.5) -> Array:
+    slope = jsp.expit(x) + x * jsp.expit(x) * jsp.expit(-x)
+    return (1 + 2 * alpha) * slope - alpha
+
+
+def _xsilu_facts(alpha: float) -> Facts:
+    default = alpha == 0.5
+    return Facts(
+        image=(-0.12776995323756563 if default else nan, inf),
+        limits=(inf, inf),
+        derivative_limits=(-alpha, 1 + alpha),
+        lipschitz=(1 + 2 * alpha) * 1.09983932012289 - alpha,
+        lipschitz_derivative=(1 + 2 * alpha) / 2,
+        minimum=(-0.5228844880019581, -0.12776995323756563) if default else (nan, nan),
+        zeros=(math.log(alpha / (1 + alpha)), 0.0),
+        family="gated",
+        year=2024,
+        aliases=("expanded_silu",),
+    )
+
+
+declare(
+    xsilu,
+    derivative=_xsilu_derivative,
+    facts=_xsilu_facts,
+    formula=r"x\left[(1+2\alpha)\sigma(x)-\alpha\right]",
+    reference="Huang (2024), https://arxiv.org/abs/2405.20768",
+    cases=({}, {"alpha": 0.1}),
+)
