@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -134,6 +135,18 @@ declare(
 # --- smelu
 
 
+@jax.custom_jvp
+def _corner(x: Array, b: Array) -> Array:
+    return jnp.square(x + b) / (4 * b)
+
+
+@_corner.defjvp
+def _corner_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    (x, b), (dx, db) = primals, tangents
+    # the derivative with respect to b in factors: it vanishes at both ends
+    return _corner(x, b), dx * ((x + b) / (2 * b)) + db * ((b - x) / (2 * b) * ((b + x) / (2 * b)))
+
+
 def smelu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
     r"""Smooth rectifier, 0 to :math:`-\beta`, :math:`(x + \beta)^2 / (4 \beta)`, then :math:`x`.
 
@@ -162,7 +175,7 @@ def smelu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
     x, narrow = widen(x)
     b = like(beta, x)
     require("beta", b, b > 0, "positive")
-    corner = jnp.square(within(x, -b, b) + b) / (4 * b)
+    corner = _corner(within(x, -b, b), jnp.asarray(b, x.dtype))
     return narrow(jnp.where(x <= -b, 0.0, jnp.where(x >= b, x, corner)))
 
 
