@@ -366,7 +366,7 @@ def arctan(x: ArrayLike) -> Array:
       Array([-0.7853982,  0.       ,  1.1071488], dtype=float32)
 
     Reference:
-      Elementary
+      Abramowitz & Stegun, Handbook of Mathematical Functions (1964), section 4.4
     """
     x, narrow = widen(x)
     return narrow(_arctan(x))
@@ -395,7 +395,7 @@ declare(
         aliases=("atan",),
     ),
     formula=r"\arctan x",
-    reference="Elementary",
+    reference="Abramowitz & Stegun, Handbook of Mathematical Functions (1964), section 4.4",
 )
 
 # --- erf
@@ -423,7 +423,7 @@ def erf(x: ArrayLike) -> Array:
       Array([-0.8427008,  0.       ,  0.9953223], dtype=float32)
 
     Reference:
-      Elementary
+      Abramowitz & Stegun, Handbook of Mathematical Functions (1964), section 7.1
     """
     x, narrow = widen(x)
     return narrow(_erf(x))
@@ -448,5 +448,5 @@ declare(
         family="bounded",
     ),
     formula=r"\operatorname{erf} x",
-    reference="Elementary",
+    reference="Abramowitz & Stegun, Handbook of Mathematical Functions (1964), section 7.1",
 )

@@ -209,6 +209,7 @@ declare(
         kinks=((0.0, _SCALE * _ALPHA),),
         smoothness=0,
         monotone=True,
+        zero_centred=True,  # what the two constants are made for
         family="exponential",
         year=2017,
     ),

@@ -391,7 +391,7 @@ def exponential(x: ArrayLike) -> Array:
       Array([0.36787945, 1.        , 7.389056  ], dtype=float32)
 
     Reference:
-      Keras, activation `exponential`
+      Keras, activation `exponential`, https://keras.io/api/layers/activations/
     """
     x, narrow = widen(x)
     return narrow(_exponential(x))
@@ -416,5 +416,5 @@ declare(
         aliases=("exp",),
     ),
     formula=r"e^x",
-    reference="Keras, activation `exponential`",
+    reference="Keras, activation `exponential`, https://keras.io/api/layers/activations/",
 )

@@ -245,6 +245,7 @@ declare(
         parity="odd",
         zero_centred=True,
         family="sigmoidal",
+        year=1998,
     ),
     formula=r"\frac{1 - e^{-x}}{1 + e^{-x}}",
     reference=_EFFICIENT_BACKPROP,

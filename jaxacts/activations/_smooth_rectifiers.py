@@ -460,7 +460,7 @@ declare(
         lipschitz_derivative=(1 - alpha) * beta * 0.3989422804014327,
         monotone=True,
         # the zero depends on alpha without a closed form
-        zeros=(-1.0356213476468,) if (alpha, beta) == (0.15, 1.0) else () if alpha == 0 else (nan,),
+        zeros=(-0.747060958089639,) if (alpha, beta) == (0.15, 1.0) else () if alpha == 0 else (nan,),
         family="smooth rectifier",
         year=2021,
     ),
