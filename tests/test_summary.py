@@ -147,6 +147,15 @@ def test_facets_are_summarised_apart_and_together():
     assert found.overall[0]["iqm"] == pytest.approx(scipy.stats.trim_mean(scores, 0.25, axis=None))
 
 
+def test_intervals_of_an_accuracy_stay_between_0_and_1():
+    results = _synthetic.results(seeds=2)
+    results.curves["test_accuracy"][summary.chosen_runs(results, "gelu", ""), -1] = [0.9, 1.0]
+    found = summary.summarise(results)
+    # Student's interval of two scores reaches 12.7 standard errors to either side
+    assert (found.rows[0]["mean"], found.rows[0]["high"]) == (pytest.approx(0.95), 1.0)
+    assert all(0.0 <= row["low"] <= row["mean"] <= row["high"] <= 1.0 for row in found.rows)
+
+
 def test_one_seed_promises_nothing():
     found = summary.summarise(_synthetic.results(seeds=1))
     assert all(row["as_good"] is None for row in found.rows[1:])

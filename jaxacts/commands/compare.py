@@ -354,7 +354,7 @@ def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]
         )
         p = row["p_holm"]
         ends = (
-            f"{scale * row['low']:.{digits}f} – {scale * row['high']:.{digits}f}"
+            f"{scale * row['low']:.{digits}f}…{scale * row['high']:.{digits}f}"
             if math.isfinite(row["low"])
             else "–"
         )

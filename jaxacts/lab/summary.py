@@ -154,6 +154,8 @@ def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: fl
     index = chosen_runs(results, name, facet)
     known = statistics.finite(scores)
     mean, method = statistics.interval(scores, LEVEL)
+    if results.metric == "accuracy":  # no accuracy is outside of 0 to 1, so cutting there loses no coverage
+        mean = mean._replace(low=_clipped(mean.low), high=_clipped(mean.high))
     middle = statistics.bootstrap_interval(known, statistics.iqm, level=LEVEL)
     steps = outcomes.steps_to_target(results.steps, score_curves(results, index), target)
     rates = sensitivity(results, name, facet)
@@ -183,6 +185,10 @@ def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: fl
         "good_rates_decades": rates["decades"],
         "at_edge": rates["at_edge"],
     }
+
+
+def _clipped(share: float) -> float:
+    return share if math.isnan(share) else min(1.0, max(0.0, share))
 
 
 def _health(results: Results, index: np.ndarray) -> dict[str, Any]:
