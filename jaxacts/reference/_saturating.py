@@ -84,12 +84,19 @@ def shifted_softplus(x):
 
 
 def smu(x, alpha=0.25, mu=1.0):
-    # (1+erf z)/2 is written as erfc(-z)/2, which keeps its digits for z < 0.
-    return alpha * x + (1 - alpha) * x * j.erfc(-mu * (1 - alpha) * x) / 2
+    # (1+erf z)/2 is written as erfc(-z)/2, which keeps its digits for z < 0, and the terms in alpha are
+    # collected.
+    z = mu * (1 - alpha) * x
+    return x * j.erfc(-z) / 2 + alpha * x * j.erfc(z) / 2
 
 
 def sau(x, alpha=0.15, beta=1.0):
-    return alpha * x + (1 - alpha) * (x * j.normal_cdf(beta * x) + j.normal_pdf(beta * x) / beta)
+    # The convolution of the rectifier is S(x) = x Phi(bx) + phi(bx)/b, and S(x) - x = S(-x).
+    return _smoothed_relu(x, beta) - alpha * _smoothed_relu(-x, beta)
+
+
+def _smoothed_relu(x, beta):
+    return x * j.normal_cdf(beta * x) + j.normal_pdf(beta * x) / beta
 
 
 def log_cosh(x):
