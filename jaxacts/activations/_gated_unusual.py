@@ -8,7 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
-from jaxacts._numerics import EXPONENTIAL, LARGEST, like, series, smooth, tails, widen
+from jaxacts._numerics import EXPONENTIAL, LARGEST, like, series, smooth, tails, waves, widen
 
 __all__ = ["colu", "coslu", "fpflu", "pflu", "sinlu"]
 
@@ -210,8 +210,10 @@ declare(
 
 # --- sinlu
 
-_sinlu = smooth(
-    lambda x, a, b: (x + a * series.sin(b * x)) * series.sigmoid(x), left=(0.0, 0.0), right=(1.0, 0.0)
+_sinlu = waves.endless(
+    lambda x, a, b: (x + a * series.sin(waves.phase(b, x))) * series.sigmoid(x),
+    left=(0.0, 0.0),
+    right=(1.0, 0.0),
 )
 
 
@@ -284,8 +286,10 @@ declare(
 
 # --- coslu
 
-_coslu = smooth(
-    lambda x, a, b: (x + a * series.cos(b * x)) * series.sigmoid(x), left=(0.0, 0.0), right=(1.0, 0.0)
+_coslu = waves.endless(
+    lambda x, a, b: (x + a * series.cos(waves.phase(b, x))) * series.sigmoid(x),
+    left=(0.0, 0.0),
+    right=(1.0, 0.0),
 )
 
 
