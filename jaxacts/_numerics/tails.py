@@ -73,9 +73,9 @@ def scaled_inverse(u: Pair) -> Pair:
     """1 / u, whose powers keep their precision until they are no longer normal numbers."""
     limit, power = _LARGE[np.dtype(u.head.dtype)]
     large = lax.gt(lax.abs(u.head), pr.constant(u.head, limit))
-    one, up = (lax.full_like(u.head, v) for v in (1.0, 2.0**power))
-    top = Pair(lax.select(large, up, one), lax.full_like(u.head, 0.0))
-    quotient = pr.divide(top, u)
+    one, down = (lax.full_like(u.head, v) for v in (1.0, 2.0**-power))
+    factor = lax.select(large, down, one)
+    quotient = pr.divide(1.0, Pair(lax.mul(u.head, factor), lax.mul(u.tail, factor)))
     assert isinstance(quotient, Pair)
     return pr.rescale(quotient, large, power)
 

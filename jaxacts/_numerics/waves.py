@@ -87,7 +87,8 @@ def snake(u: Pair, n: int) -> list[Number]:
         large = lax.gt(lax.abs(u.head), pr.constant(u.head, 2048.0))
         result.append(pr.where(large, pr.square(pr.add(s, c)), lifted))
     if n > 1:
-        double_s, double_c = el.sin_cos(pr.times_power(u, 2.0))
+        double_s = pr.times_power(pr.multiply(s, c), 2.0)
+        double_c = pr.multiply(pr.subtract(c, s), pr.add(c, s))
         cycle = (double_c, pr.negative(double_s), pr.negative(double_c), double_s)
         for k in range(2, n + 1):
             result.append(pr.multiply(cycle[k % 4 - 2], Fraction(2 ** (k - 1), math.factorial(k))))
