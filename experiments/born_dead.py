@@ -143,13 +143,14 @@ def plot(results: Results):
         left.fill_between(
             hidden, lower_bound(width, hidden), law(width, hidden), color=colour, alpha=0.12, lw=0
         )
-    left.set(xlabel="hidden layers", ylabel="share of networks born dead")
+    left.set(xlabel="hidden layers", ylabel="share of networks born dead", xticks=range(0, hidden[-1] + 1, 4))
     left.set_title("Dots: dead at one input, on the law\ncrosses: at all inputs, between the bounds")
-    left.legend()
-    right.scatter(results.spread, results.errors, s=14, alpha=0.5)
-    right.axhline(0.1, color="0.3", lw=0.8, ls="--")
-    right.set(xlabel="spread of the output", ylabel="error, 1 for the best constant")
-    right.set_title("Width 2, ten layers, trained on |x|")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    counts, edges = np.histogram(np.clip(results.errors, 0, 1.2), bins=24, range=(0, 1.2))
+    right.bar(edges[:-1], counts, width=np.diff(edges), align="edge")
+    right.axvline(0.1, color="0.3", lw=0.8, ls="--")
+    right.set(xlabel="error, 1 for the best constant", ylabel="networks", yscale="symlog")
+    right.set_title(f"Width 2, trained on |x|:\n{len(results.errors)} networks, right of the line collapsed")
     return figure
 
 

@@ -167,7 +167,7 @@ def plot(results: Results):
     axis.set(xlabel="layers", ylabel="accuracy on XOR-like points", ylim=(0.45, 1.02))
     axis.set_xticks(results.depths)
     axis.set_title("Depth without activation stays a straight line")
-    axis.legend(loc="center right")
+    axis.legend(loc="center", bbox_to_anchor=(0.75, 0.68))
     return figure
 
 

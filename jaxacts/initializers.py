@@ -19,6 +19,7 @@ from jax import Array
 from jaxacts import _draw, moments
 from jaxacts._draw import Axes, Initializer
 from jaxacts._lsuv import lsuv
+from jaxacts._recommend import Recommendation, recommend_init
 
 if TYPE_CHECKING:
     from jaxacts.meanfield import CriticalPoint
@@ -27,6 +28,7 @@ __all__ = [
     "Critical",
     "Fixup",
     "Initializer",
+    "Recommendation",
     "bias",
     "critical",
     "delta_orthogonal",
@@ -37,6 +39,7 @@ __all__ = [
     "lecun",
     "lsuv",
     "orthogonal",
+    "recommend_init",
     "t_fixup",
 ]
 
@@ -75,7 +78,7 @@ def fans(
 def _gain(f: Callable[..., Array], kind: Kind) -> float:
     # Initialisers are often built while a model is being traced; the gain is a plain number all the same.
     with jax.ensure_compile_time_eval():
-        return float(moments.gain(f, kind))
+        return float(moments.gain(f, kind))  # pyright: ignore[reportArgumentType]
 
 
 def _factor(gain: Gain, kind: Kind) -> float:
@@ -292,7 +295,7 @@ def critical(
 
     with jax.ensure_compile_time_eval():
         point = meanfield.critical_point(f, sigma_b)
-        if point is None:
+        if not isinstance(point, meanfield.CriticalPoint):  # None: there is none
             raise ValueError(
                 f"f has no critical point at sigma_b={sigma_b}, was {f!r}; "
                 "try another sigma_b, or jaxacts.transformed(f, depth)"

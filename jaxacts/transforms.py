@@ -361,5 +361,5 @@ def _canonical(f: Callable[..., Array], a: float, b: float, shift: float, scale:
 def _double() -> Any:
     enable = getattr(jax, "enable_x64", None)
     if enable is None:  # before jax 0.8
-        from jax.experimental import enable_x64 as enable
+        from jax.experimental import enable_x64 as enable  # pyright: ignore[reportAttributeAccessIssue]
     return enable(True)

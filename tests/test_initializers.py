@@ -271,6 +271,66 @@ def test_empty_kernels():
         assert make(KEY, (0, 4), jnp.float32).shape == (0, 4)
 
 
+def test_critical_weights_and_biases_of_tanh():
+    kernel, bias, point = init.critical(jaxacts.tanh, 0.05)
+    assert float(point.sigma_w) == pytest.approx(1.122539004770, rel=1e-9)  # an independent value
+    w = np.asarray(kernel(KEY, (400, 300), jnp.float32), dtype=float)
+    assert w.var() * 400 == pytest.approx(1.122539**2, rel=5 * math.sqrt(2 / w.size))
+    assert dict(bias.settings)["sigma"] == 0.05
+
+
+def test_critical_weights_of_rectifiers():
+    kernel, bias, _ = init.critical(jaxacts.relu)
+    he = init.he(distribution="normal")
+    # The point is found to about 1e-12, float32 draws are compared.
+    chex.assert_trees_all_close(kernel(KEY, (9, 9)), he(KEY, (9, 9)), rtol=1e-6)
+    assert not np.any(bias(KEY, (9,)))
+    w = np.asarray(init.critical(jaxacts.relu, distribution="orthogonal").kernel(KEY, (8, 8)))
+    np.testing.assert_allclose(w @ w.T, 2 * np.eye(8), atol=1e-5)
+    with pytest.raises(ValueError, match="no critical point at sigma_b"):
+        init.critical(jaxacts.relu, 0.1)
+
+
+class TestRecommendation:
+    def test_rectifiers_get_hes_weights_at_any_depth(self):
+        for depth in (2, 200):
+            advice = init.recommend_init(jaxacts.relu, depth, 512)
+            assert advice.numbers["sigma_w"] == pytest.approx(2**0.5, rel=1e-5)
+            assert advice.activation is jaxacts.relu
+            assert "1.414 / sqrt(fan_in)" in str(advice)
+            assert ("too narrow" in advice.words) == (5 * depth > 512)
+
+    def test_shallow_networks_get_the_forward_gain(self):
+        advice = init.recommend_init(jaxacts.tanh, 4, 512)
+        assert advice.numbers["sigma_w"] == pytest.approx(1.59253741972283, rel=5e-6)
+        # chi = 1.5925^2 * 0.4644 = 1.1777 a layer, three times
+        assert advice.numbers["gradient"] == pytest.approx(1.1777**1.5, rel=1e-3)
+        assert "1.593" in advice.words
+
+    def test_deep_smooth_networks_get_the_critical_point(self, monkeypatch):
+        point = jaxacts.meanfield.CriticalPoint(1.0, 0.0, True)  # tanh's at zero bias
+        monkeypatch.setattr(jaxacts.meanfield, "critical_point", lambda f, sigma_b: point)
+        advice = init.recommend_init(jaxacts.tanh, 50, 512)
+        w = np.asarray(advice.kernel(KEY, (8, 8)))
+        np.testing.assert_allclose(w @ w.T, np.eye(8), atol=2e-6)
+        assert "orthogonal" in advice.words
+        assert "factor of 55" in advice.words  # 1.1777^24.5
+
+    @pytest.mark.parametrize("point", [None, jaxacts.meanfield.CriticalPoint(2.0, 0.0, False)])
+    def test_without_a_stable_critical_point_the_function_is_tailored(self, point, monkeypatch):
+        monkeypatch.setattr(jaxacts.meanfield, "critical_point", lambda f, sigma_b: point)
+        advice = init.recommend_init(jaxacts.tanh, 50, 512)
+        assert advice.activation == jaxacts.transforms.transformed(jaxacts.tanh, 50)
+        assert "no stable critical point" in advice.words
+        assert f"{advice.activation.input_scale:.5g}" in advice.words
+
+    def test_bad_arguments(self):
+        with pytest.raises(ValueError, match="depth"):
+            init.recommend_init(jaxacts.relu, 0, 3)
+        with pytest.raises(ValueError, match="E f²"):
+            init.recommend_init(jnp.zeros_like, 3, 3)
+
+
 class TestFrameworks:
     """The same object, unchanged, in every framework that takes initialisers."""
 
