@@ -46,6 +46,7 @@ COMMANDS: dict[str, Command] = {
         "jaxacts.commands.export", "main", "write the runs of a folder as csv, json, markdown, ..."
     ),
     "merge": Command("jaxacts.commands.merge", "main", "merge the folders of a sharded comparison"),
+    "completion": Command("jaxacts.commands.completion", "main", "print a script for shell completion"),
 }
 
 

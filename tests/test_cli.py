@@ -1,6 +1,7 @@
 """The command line, called in this process: exit codes, what goes to stdout and stderr, and bad input."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -183,8 +184,6 @@ def test_an_output_that_cannot_be_written(tmp_path, capsys):
     "command", [["compare", *TINY, "--output"], ["report"], ["export"]], ids=lambda c: c[0]
 )
 def test_a_truncated_results_file(folder, tmp_path, capsys, command):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     content = (copy / "curves.npz").read_bytes()
@@ -431,3 +430,23 @@ def test_smoke_only_shrinks():
     assert (config.seeds, config.steps, config.record_every, config.learning_rates) == ((0,), 10, 3, (0.1,))
     assert config.depth <= 3
     assert config.width <= 16
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
+@pytest.mark.parametrize(
+    ("words", "want"),
+    [
+        (["comp"], {"compare", "completion"}),
+        (["compare", "--lear"], {"--learning-rates"}),
+        (["compare", "--activations", "relu,hard_t"], {"relu,hard_tanh"}),
+        (["show", "leaky_re"], {"leaky_relu"}),
+    ],
+)
+def test_completion_in_bash(words, want, capsys):
+    assert cli.main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    line = " ".join(f"'{word}'" for word in ["jaxacts", *words])
+    ask = f'COMP_WORDS=({line}); COMP_CWORD={len(words)}; _jaxacts; echo "${{COMPREPLY[@]}}"'
+    run = subprocess.run(["bash", "-c", script + ask], capture_output=True, text=True, timeout=60)
+    assert run.stderr == ""
+    assert set(run.stdout.split()) == want
