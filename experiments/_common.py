@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -257,6 +258,17 @@ def _replace(path: Path, write: Callable[[str], Any]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@functools.lru_cache(maxsize=64)
+def critical_point(f: Callable[..., Any], sigma_b: float) -> Any:
+    """The stable critical point, found once a process (the search takes seconds)."""
+    from jaxacts import meanfield
+
+    point = meanfield.critical_point(f, sigma_b)
+    if point is None:
+        raise ValueError(f"f has no critical point at sigma_b = {sigma_b}, was {f!r}")
+    return point
 
 
 def double() -> Any:

@@ -75,9 +75,7 @@ def run(config: Config) -> Results:
 
 
 def _smooth(f, sigma_b: float, config: Config) -> tuple[np.ndarray, float]:
-    point = jaxacts.meanfield.critical_point(f, sigma_b)
-    if point is None:
-        raise ValueError(f"{f.__name__} has no critical point at sigma_b = {sigma_b}")
+    point = common.critical_point(f, sigma_b)
     sigma_w, q = float(point.sigma_w), float(point.q)
 
     @jax.jit
@@ -143,7 +141,7 @@ def judge(results: Results) -> tuple[str, list[common.Check]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
-    smoke = {"relu_layers": 300, "layers": 4, "sigma_b": (("tanh", 0.3),)}
+    smoke = {"relu_layers": 300, "layers": 4, "sigma_b": (("tanh", 0.05),)}
     full = {"relu_layers": 3_000_000, "layers": 3000}
     return common.main(__name__, __doc__, Config(), run, plot, judge, smoke=smoke, full=full, argv=argv)
 

@@ -87,7 +87,7 @@ def run(config: Config) -> Results:
     for i, (name, orthogonal) in enumerate(CASES):
         f = getattr(jaxacts, name)
         sigma_b = config.sigma_b if name == "tanh" else 0.0
-        point = jaxacts.meanfield.critical_point(f, sigma_b)
+        point = common.critical_point(f, sigma_b)
         # ReLU's variance is whatever the input's is: every q is critical.
         q = float(point.q) if name == "tanh" else 1.0
         first = float(jaxacts.moments.expectation(lambda x, f=f: _slope(f, x) ** 2, q))
