@@ -231,6 +231,16 @@ def record(f: Any) -> Record | None:
     """The record of a function, of a bound :class:`Activation` or of a `functools.partial`, or None.
 
     Only the identity of the function counts, never its name.
+
+    Args:
+      f: a function, a bound `jaxacts.get(...)`, a partial; anything else has no record.
+
+    Returns:
+      The :class:`Record`, or None.
+
+    Example:
+      >>> jaxacts.record(jaxacts.get("swish", beta=2.0)).name
+      'silu'
     """
     fn, _ = unbind(f)
     try:
@@ -249,7 +259,18 @@ def unbind(f: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def facts(f: Any) -> Facts | None:
-    """The facts of a function at the parameters bound to it, or None for a callable without a record."""
+    """The facts of a function at the parameters bound to it, or None for a callable without a record.
+
+    Args:
+      f: a function, a bound `jaxacts.get(...)` or a keyword-only partial.
+
+    Returns:
+      The :class:`Facts`, or None; None too where a parameter is bound to an array.
+
+    Example:
+      >>> jaxacts.facts(jaxacts.get("elu", alpha=0.5)).kinks
+      ((0.0, 0.5),)
+    """
     fn, params = unbind(f)
     entry = record(fn)
     if entry is None:
@@ -286,7 +307,18 @@ def derivative(f: Any) -> Callable[..., Array]:
 
 
 def names(aliases: bool = True) -> list[str]:
-    """All names that :func:`get` knows, sorted."""
+    """All names that :func:`get` knows, sorted.
+
+    Args:
+      aliases: whether to include other names of the same functions.
+
+    Returns:
+      A list of names.
+
+    Example:
+      >>> "swish" in jaxacts.names(), "swish" in jaxacts.names(aliases=False)
+      (True, False)
+    """
     return sorted({*_RECORDS, *_OTHERS, *(_ALIASES if aliases else ())})
 
 

@@ -10,7 +10,7 @@ from jax import lax
 from jaxacts._numerics import pair as pr
 from jaxacts._numerics import series
 from jaxacts._numerics.constants import PI
-from jaxacts._numerics.pair import Number, Pair
+from jaxacts._numerics.pair import Number, Pair, Scale
 from jaxacts._numerics.series import Series, _elementary
 
 Array = jax.Array
@@ -19,9 +19,12 @@ HALF_PI = PI / 2
 
 # where e^u is 0 to any precision, also times a power of u
 _GONE = {np.dtype(np.float32): -130.0, np.dtype(np.float64): -1080.0}
-# |u| beyond which 1/u is held over a scale, and the exponent of the scale: high enough that the square and
-# the cube of 1/u keep their tails while they are normal numbers, low enough for the scale's seventh power
-_LARGE = {np.dtype(np.float32): (2.0**16, 16), np.dtype(np.float64): (2.0**100, 100)}
+# |u| beyond which 1/u is held over a scale, and the exponent of the scale: high enough that 1/u, its square
+# and its cube keep their tails while they are normal numbers, low enough that a few more powers are finite
+_LARGE = {
+    np.dtype(np.float32): ((2.0**16, 16), (2.0**90, 28)),
+    np.dtype(np.float64): ((2.0**100, 100),),
+}
 
 
 def number(u: Parameter, like: Array) -> Array:
@@ -71,13 +74,17 @@ def decay(u: Series) -> Series:
 
 def scaled_inverse(u: Pair) -> Pair:
     """1 / u, whose powers keep their precision until they are no longer normal numbers."""
-    limit, power = _LARGE[np.dtype(u.head.dtype)]
-    large = lax.gt(lax.abs(u.head), pr.constant(u.head, limit))
-    one, down = (lax.full_like(u.head, v) for v in (1.0, 2.0**-power))
-    factor = lax.select(large, down, one)
-    quotient = pr.divide(1.0, Pair(lax.mul(u.head, factor), lax.mul(u.tail, factor)))
+    size = lax.abs(u.head)
+    up = down = lax.full_like(size, 1.0)
+    for limit, power in _LARGE[np.dtype(size.dtype)]:
+        large = lax.gt(size, pr.constant(size, limit))
+        up, down = (
+            lax.select(large, lax.full_like(size, 2.0**p), factor)
+            for p, factor in ((power, up), (-power, down))
+        )
+    quotient = pr.divide(1.0, Pair(lax.mul(u.head, down), lax.mul(u.tail, down)))
     assert isinstance(quotient, Pair)
-    return pr.rescale(quotient, large, power)
+    return Pair(quotient.head, quotient.tail, Scale(up, down))
 
 
 @_elementary
