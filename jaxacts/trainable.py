@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -197,13 +197,13 @@ def _srelu(params, x):
 
 
 def _create_aconc(key, shape, dtype, *, p1=None, p2=None, beta=1.0):
-    keys = (None, None) if p1 is not None and p2 is not None else jr.split(_need(key, "aconc"))
-    pairs = {"p1": (p1, keys[0]), "p2": (p2, keys[1])}
+    slopes = {"p1": p1, "p2": p2}
+    fixed = {name: value for name, value in slopes.items() if value is not None}
+    keys = jr.split(_need(key, "aconc")) if len(fixed) < 2 else ()
     drawn = {
-        name: jr.normal(one, shape, dtype) if value is None else jnp.full(shape, value, dtype)
-        for name, (value, one) in pairs.items()
+        name: jr.normal(k, shape, dtype) for name, k in zip(slopes, keys, strict=False) if name not in fixed
     }
-    return {**drawn, **_full(shape, dtype, beta=beta)}
+    return {**_full(shape, dtype, beta=beta, **fixed), **drawn}
 
 
 def _aconc(params, x):
@@ -274,7 +274,9 @@ def _create_rational(key, shape, dtype):
     return _stack(shape, dtype, _NUMERATOR, _DENOMINATOR)
 
 
-def _stack(shape: Shape, dtype: Any, numerator: ArrayLike, denominator: ArrayLike) -> dict[str, Array]:
+def _stack(
+    shape: Shape, dtype: Any, numerator: Sequence[float], denominator: Sequence[float]
+) -> dict[str, Array]:
     columns = {"numerator": numerator, "denominator": denominator}
     return {
         name: jnp.broadcast_to(jnp.asarray(c, dtype).reshape(-1, *(1,) * len(shape)), (len(c), *shape))
@@ -365,7 +367,12 @@ def fit_rational(
         best = found if best is None or found.cost < best.cost else best
     assert best is not None
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return _stack(shape, jnp.result_type(float) if dtype is None else dtype, best.x[: m + 1], best.x[m + 1 :])
+    return _stack(
+        shape,
+        jnp.result_type(float) if dtype is None else dtype,
+        list(best.x[: m + 1]),
+        list(best.x[m + 1 :]),
+    )
 
 
 prelu = Trainable("prelu", _create_prelu, _prelu, "He et al., ICCV (2015), https://arxiv.org/abs/1502.01852")
