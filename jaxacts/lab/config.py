@@ -44,7 +44,7 @@ class CompareConfig:
     # Optimiser steps of every run.
     steps: int = 2000
     # The grid from which each activation's rate is chosen on the validation split.
-    learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
+    learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2)
     # adam, sgd or momentum; or several.
     optimizer: Any = "adam"
     # auto (gain/sqrt(fan_in) of the activation), lecun, glorot, he or orthogonal; or several.
