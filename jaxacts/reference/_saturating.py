@@ -72,7 +72,10 @@ def exponential(x):
 
 
 def softplus(x, beta=1.0):
-    return j.softplus(beta * x) / beta
+    u = beta * x
+    if u > 0:  # x apart, so that the derivative in beta keeps its digits
+        return x + j.softplus(-u) / beta
+    return j.softplus(u) / beta
 
 
 def squareplus(x, b=4.0):
