@@ -328,7 +328,7 @@ def _tanh_cubes(count: int) -> list[Fraction]:
     """Coefficients of (x - tanh x) / x^3 in powers of x^2."""
     t = [Fraction(1)]  # of tanh(x) / x, from tanh' = 1 - tanh^2
     for k in range(1, count + 1):
-        t.append(-sum(t[i] * t[k - 1 - i] for i in range(k)) / (2 * k + 1))
+        t.append(-sum((t[i] * t[k - 1 - i] for i in range(k)), Fraction(0)) / (2 * k + 1))
     return [-c for c in t[1:]]
 
 

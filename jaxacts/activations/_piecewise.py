@@ -114,7 +114,7 @@ def tent(x: ArrayLike, delta: ArrayLike = 1.0) -> Array:
 
 
 def _tent_derivative(x: Array, delta: ArrayLike = 1.0) -> Array:
-    return jnp.where((x <= -delta) | (x >= delta), 0.0, jnp.where(x < 0, 1.0, -1.0))
+    return jnp.where(jnp.abs(x) >= delta, 0.0, jnp.where(x < 0, 1.0, -1.0))
 
 
 def _tent_facts(delta: float) -> Facts:
@@ -227,15 +227,15 @@ def plu(x: ArrayLike, alpha: ArrayLike = 0.1, c: ArrayLike = 1.0) -> Array:
       Nicolae, PLU: the piecewise linear unit activation function (2018), https://arxiv.org/abs/1809.09534
     """
     x, narrow = widen(x)
-    a, c = like(alpha, x), like(c, x)
+    a, end = like(alpha, x), like(c, x)
     require("alpha", a, (a >= 0) & (a < 1), "at least 0 and below 1")
-    require("c", c, c > 0, "positive")
-    outer = jnp.where(x < 0, times(a, x + c) - c, times(a, x - c) + c)
-    return narrow(jnp.where((x <= -c) | (x >= c), outer, x))
+    require("c", end, end > 0, "positive")
+    outer = jnp.where(x < 0, times(a, x + end) - end, times(a, x - end) + end)
+    return narrow(jnp.where((x <= -end) | (x >= end), outer, x))
 
 
 def _plu_derivative(x: Array, alpha: ArrayLike = 0.1, c: ArrayLike = 1.0) -> Array:
-    return jnp.where((x <= -c) | (x >= c), alpha, 1.0)
+    return jnp.where(jnp.abs(x) >= c, alpha, 1.0)
 
 
 def _plu_facts(alpha: float, c: float) -> Facts:

@@ -228,9 +228,9 @@ def relu_n(x: ArrayLike, n: ArrayLike = 1.0) -> Array:
       Liew, Khalil-Hani & Bakhteri, Neurocomputing 216 (2016), https://doi.org/10.1016/j.neucom.2016.08.037
     """
     x, narrow = widen(x)
-    n = like(n, x)
-    require("n", n, n > 0, "positive")
-    return narrow(jnp.where(x <= 0, 0.0, jnp.where(x >= n, n, x)))
+    top = like(n, x)
+    require("n", top, top > 0, "positive")
+    return narrow(jnp.where(x <= 0, 0.0, jnp.where(x >= top, top, x)))
 
 
 def _relu_n_derivative(x: Array, n: ArrayLike = 1.0) -> Array:

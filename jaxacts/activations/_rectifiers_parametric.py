@@ -130,7 +130,7 @@ def arelu(x: ArrayLike, alpha: ArrayLike = 0.9, beta: ArrayLike = 2.0) -> Array:
 
 
 def _arelu_derivative(x: Array, alpha: ArrayLike = 0.9, beta: ArrayLike = 2.0) -> Array:
-    return jnp.where(x >= 0, 1 + 1 / (1 + jnp.exp(-beta)), jnp.clip(alpha, 0.01, 0.99))
+    return jnp.where(x >= 0, 1 + 1 / (1 + 1 / jnp.exp(beta)), jnp.clip(alpha, 0.01, 0.99))
 
 
 def _arelu_facts(alpha: float, beta: float) -> Facts:

@@ -182,7 +182,7 @@ def firm_shrink(x: ArrayLike, lower: ArrayLike = 0.5, upper: ArrayLike = 1.0) ->
 
 def _firm_shrink_derivative(x: Array, lower: ArrayLike = 0.5, upper: ArrayLike = 1.0) -> Array:
     size = jnp.abs(x)
-    return jnp.where(size <= lower, 0.0, jnp.where(size <= upper, upper / (upper - lower), 1.0))
+    return jnp.where(size <= lower, 0.0, jnp.where(size <= upper, 1 / (1 - jnp.divide(lower, upper)), 1.0))
 
 
 def _firm_shrink_facts(lower: float, upper: float) -> Facts:
@@ -303,20 +303,20 @@ def scad_shrink(x: ArrayLike, threshold: ArrayLike = 0.5, a: ArrayLike = 3.7) ->
       the American Statistical Association 96 (2001), https://doi.org/10.1198/016214501753382273
     """
     x, narrow = widen(x)
-    t, a = like(threshold, x), like(a, x)
+    t, end = like(threshold, x), like(a, x)
     require("threshold", t, t > 0, "positive")
-    require("a", a, a > 2, "above 2")
+    require("a", end, end > 2, "above 2")
     sign = jnp.where(x > 0, 1.0, -1.0).astype(x.dtype)
     size = sign * x
     # the middle line from its beginning (2 l, l), so that nothing cancels
-    middle = t + (a - 1) / (a - 2) * (size - 2 * t)
-    shrunk = jnp.where(size <= 2 * t, size - t, jnp.where(size <= a * t, middle, size))
+    middle = t + (end - 1) / (end - 2) * (size - 2 * t)
+    shrunk = jnp.where(size <= 2 * t, size - t, jnp.where(size <= end * t, middle, size))
     return narrow(jnp.where(size <= t, 0.0, sign * shrunk))
 
 
 def _scad_shrink_derivative(x: Array, threshold: ArrayLike = 0.5, a: ArrayLike = 3.7) -> Array:
     size = jnp.abs(x)
-    beyond = jnp.where(size <= a * threshold, (a - 1) / (a - 2), 1.0)
+    beyond = jnp.where(size <= jnp.multiply(a, threshold), 1 + 1 / jnp.subtract(a, 2), 1.0)
     return jnp.where(size <= threshold, 0.0, jnp.where(size <= 2 * threshold, 1.0, beyond))
 
 
