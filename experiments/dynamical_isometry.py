@@ -31,7 +31,7 @@ class Config:
 
     width: int = 400
     depths: tuple[int, ...] = (10, 30)
-    draws: int = 8  # networks
+    draws: int = 4  # networks
     sigma_b: float = 0.05  # of the tanh networks; sets how nonlinear they are at the critical point
 
 
