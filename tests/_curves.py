@@ -14,7 +14,7 @@ _HALF = np.linspace(0.0, DENSE, 4096)
 _TAIL = np.geomspace(DENSE, 1e8, 700)[1:]
 BASE = np.unique(np.concatenate([-_TAIL, -_HALF, _HALF, _TAIL]))
 # a jump across a cell of this relative width counts, if it is larger than _JUMP times the size of what jumps
-_FINE = 1e-7
+_FINE = 2e-9
 _JUMP = 1e-6
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 

@@ -188,7 +188,16 @@ def isolated(seen, least):
         return False
     where = np.flatnonzero(seen.f <= least + 1e-12 * max(1, abs(least)))
     runs = [seen.x[r] for r in np.split(where, np.flatnonzero(np.diff(where) > 1) + 1) if r.size]
-    return sum(np.ptp(r) < 1e-4 and abs(r[0]) < DENSE for r in runs) == 1  # a parabola is that flat for 1e-6
+    narrow = [
+        r[0] for r in runs if np.ptp(r) < 1e-4 and abs(r[0]) < DENSE
+    ]  # a parabola is that flat for 1e-6
+    if len(narrow) != 1:
+        return False
+    # elsewhere the grid may be too coarse to hit a minimum that is as low
+    inside, step = seen.f[1:-1], np.maximum(np.diff(seen.x)[1:], np.diff(seen.x)[:-1])
+    valley = (inside < seen.f[:-2]) & (inside < seen.f[2:]) & (np.abs(seen.x[1:-1]) < DENSE)
+    as_low = inside - step**2 * np.abs(seen.bend[1:-1]) <= least
+    return not np.any(valley & as_low & (np.abs(seen.x[1:-1] - narrow[0]) > 0.01))
 
 
 def check_zeros(facts, seen):
