@@ -103,6 +103,16 @@ class _Exp(NamedTuple):
         """`y` exp(t), without an underflow before the result's own."""
         return y * self.p * self.a * self.b
 
+    def times_where(self, condition: Array, y: Array) -> Array:
+        """`y` exp(t) where the condition holds, else `y`.
+
+        The compiler keeps an expensive operation with several users, such as a division, in an array of its own;
+        so a quotient goes in here once instead of into both branches of a select.
+        """
+        one = np.float32(1.0)
+        p, a, b = (jnp.where(condition, part, one) for part in self)
+        return y * p * a * b
+
 
 def _exp(t: Array, low: Array | None = None) -> _Exp:
     """exp(t + low) for t <= 0."""
@@ -122,45 +132,47 @@ def _two_to(k: Array) -> Array:
     return lax.bitcast_convert_type(lax.shift_left(k + np.int32(127), np.int32(23)), np.float32)
 
 
-def _logistic(x: Array) -> tuple[_Exp, Array, Array]:
-    """e = exp(-|x|) in parts and as a number, and 1 / (1 + e)."""
+def _logistic(x: Array) -> tuple[_Exp, Array]:
+    """e = exp(-|x|) in parts, and as a number."""
     e = _exp(-lax.abs(x))
-    value = e.p * e.a * e.b
-    return e, value, np.float32(1.0) / (np.float32(1.0) + value)
+    return e, e.p * e.a * e.b
 
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x))."""
-    e, _, d = _logistic(x)
-    return jnp.where(x >= 0, d, e.times(d))
+    e, value = _logistic(x)
+    one = np.float32(1.0)
+    return e.times_where(x < 0, one / (one + value))
 
 
 def sigmoid_slope(x: Array) -> Array:
     """sigmoid(x) sigmoid(-x)."""
-    e, _, d = _logistic(x)
-    return e.times(d * d)
-
-
-def _finite(x: Array) -> Array:
-    """`x` with infinities replaced by numbers far out in the tails, so that x times 0 is 0."""
-    return lax.clamp(np.float32(-1e3), x, np.float32(np.finfo(np.float32).max))
+    e, value = _logistic(x)
+    m = np.float32(1.0) + value
+    return e.times(np.float32(1.0) / (m * m))
 
 
 def silu(x: Array) -> Array:
     """x sigmoid(x)."""
-    e, _, d = _logistic(x)
-    return jnp.where(x >= 0, x * d, e.times(_finite(x) * d))
+    e, value = _logistic(x)
+    y = lax.max(x, np.float32(-1e3))  # so that -inf times 0 is 0
+    return e.times_where(x < 0, y / (np.float32(1.0) + value))
+
+
+def _modest(x: Array) -> Array:
+    """`x` with the far tails cut, where the slope is 0 or 1: infinity times 0 would be NaN."""
+    return lax.clamp(np.float32(-1e3), x, np.float32(1e3))
 
 
 def silu_slope(x: Array) -> Array:
     """sigmoid(x) (1 + x sigmoid(-x))."""
-    e, value, _ = _logistic(x)
-    x = lax.min(_finite(x), np.float32(1e3))
+    e, value = _logistic(x)
+    y = _modest(x)
     # (1 + x) + e on the left: the part that cancels at the zero is exact
     one = np.float32(1.0)
     m = one + value
-    ratio = jnp.where(x >= 0, one + value * (one + x), (one + x) + value) / (m * m)
-    return jnp.where(x >= 0, ratio, e.times(ratio))
+    ratio = jnp.where(x < 0, (one + y) + value, one + value * (one + y)) / (m * m)
+    return e.times_where(x < 0, ratio)
 
 
 def softplus(x: Array) -> Array:
@@ -185,41 +197,36 @@ def tanh(x: Array) -> Array:
 def tanh_slope(x: Array) -> Array:
     """1 - tanh(x)^2."""
     e = _exp(np.float32(-2.0) * lax.abs(x))
-    d = np.float32(2.0) / (np.float32(1.0) + e.p * e.a * e.b)
-    return e.times(d * d)
+    m = np.float32(0.5) + np.float32(0.5) * (e.p * e.a * e.b)
+    return e.times(np.float32(1.0) / (m * m))
+
+
+def _mish_ratio(v: Array, negative: Array) -> tuple[Array, Array]:
+    """Numerator and denominator of the gate, without the factor e on the left."""
+    # right: (1 + 2e) / (1 + 2e (1 + e)); left: e (2 + e) / (2 + e (2 + e))
+    two, one = np.float32(2.0), np.float32(1.0)
+    n = jnp.where(negative, two + v, one + two * v)
+    return n, jnp.where(negative, two + v * n, one + two * v * (one + v))
 
 
 def mish(x: Array) -> Array:
     """x tanh(softplus(x)) as a rational function of e = exp(-|x|)."""
-    e = _exp(-lax.abs(x))
-    v = e.p * e.a * e.b
-    positive = x >= 0
-    # right: (1 + 2e) / (1 + 2e (1 + e)); left: e (2 + e) / (2 + e (2 + e))
-    n, m = _mish_ratio(v, positive)
-    gate = n / m
-    return jnp.where(positive, x * gate, e.times(_finite(x) * gate))
-
-
-def _mish_ratio(v: Array, positive: Array) -> tuple[Array, Array]:
-    """Numerator and denominator of the gate, without the factor e on the left."""
-    two = np.float32(2.0)
-    n = jnp.where(positive, np.float32(1.0) + two * v, two + v)
-    return n, jnp.where(positive, np.float32(1.0) + two * v * (np.float32(1.0) + v), two + v * n)
+    e, v = _logistic(x)
+    n, m = _mish_ratio(v, x < 0)
+    y = lax.max(x, np.float32(-1e3))
+    return e.times_where(x < 0, y * (n / m))
 
 
 def mish_slope(x: Array) -> Array:
     """tanh(softplus) + x sech^2(softplus) sigmoid, in the same way."""
-    e = _exp(-lax.abs(x))
-    v = e.p * e.a * e.b
-    x = lax.min(_finite(x), np.float32(1e3))
-    positive = x >= 0
-    n, m = _mish_ratio(v, positive)
+    e, v = _logistic(x)
+    y = _modest(x)
+    n, m = _mish_ratio(v, x < 0)
     one, four = np.float32(1.0), np.float32(4.0)
-    right = n * m + four * x * (one + v) * (v * v)
+    right = n * m + four * y * (one + v) * (v * v)
     # n m + 4 x (1 + e) with the part that cancels at the zero written as an exact difference
-    left = four * (one + x) + v * ((np.float32(6.0) + four * x) + v * (four + v))
-    total = jnp.where(positive, right, left) / (m * m)
-    return jnp.where(positive, total, e.times(total))
+    left = four * (one + y) + v * ((np.float32(6.0) + four * y) + v * (four + v))
+    return e.times_where(x < 0, jnp.where(x < 0, left, right) / (m * m))
 
 
 def expm1(x: Array) -> Array:
@@ -250,7 +257,7 @@ def _gauss_erfcx(x: Array) -> tuple[_Exp, Array]:
     high, low = _split_square(x)
     t = lax.abs(x) * np.float32(0.70710678118654752)
     shift = np.float32(3.75)
-    p = _polynomial((t - shift) / (t + shift), ERFCX)
+    p = _polynomial(np.float32(1.0) - np.float32(7.5) / (t + shift), ERFCX)
     return _exp(-high, -low), p / (np.float32(1.0) + np.float32(2.0) * t)
 
 
@@ -293,11 +300,10 @@ def _tanh_argument(x: Array, cubic: float) -> Pair:
 
 def gelu_tanh(x: Array) -> Array:
     """x sigmoid(v), v = 2 sqrt(2/pi) x (1 + 0.044715 x^2)."""
-    y = lax.clamp(np.float32(-12.0), x, np.float32(12.0))
-    v = _tanh_argument(y, _CUBIC)
+    v = _tanh_argument(lax.clamp(np.float32(-12.0), x, np.float32(12.0)), _CUBIC)
     e = _exp(-v.head, -v.tail)
-    d = np.float32(1.0) / (np.float32(1.0) + e.p * e.a * e.b)
-    return jnp.where(x >= 0, x * d, e.times(y * d))
+    y = lax.max(x, np.float32(-12.0))
+    return e.times_where(x < 0, y / (np.float32(1.0) + e.p * e.a * e.b))
 
 
 def gelu_tanh_slope(x: Array) -> Array:
@@ -307,11 +313,11 @@ def gelu_tanh_slope(x: Array) -> Array:
     e = _exp(-v.head, -v.tail)
     one = np.float32(1.0)
     value = e.p * e.a * e.b
-    d = one / (one + value)
-    right = d + value * (w.head + w.tail) * d * d
-    # sigmoid(-|v|) (1 - w sigmoid(|v|)) with the part that cancels at the zero as an exact difference
-    left = ((one - w.head) + (value - w.tail)) * d * d
-    return jnp.where(x >= 0, right, e.times(left))
+    m = one + value
+    # left: (1 - w) + e with w = |x v'|, the part that cancels at the zero as an exact difference
+    left = (one - w.head) + (value - w.tail)
+    right = one + value * (one + (w.head + w.tail))
+    return e.times_where(x < 0, jnp.where(x < 0, left, right) / (m * m))
 
 
 def soft_sign(x: Array) -> Array:
@@ -322,8 +328,9 @@ def soft_sign(x: Array) -> Array:
 
 def soft_sign_slope(x: Array) -> Array:
     """1 / (1 + |x|)^2."""
-    d = np.float32(1.0) / (np.float32(1.0) + lax.abs(x))
-    return d * d
+    one = np.float32(1.0)
+    m = lax.min(one + lax.abs(x), np.float32(2.0**63))  # its square stays finite
+    return one / (m * m)
 
 
 def elu(x: Array) -> Array:

@@ -6,9 +6,8 @@ import math
 from fractions import Fraction
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
 import numpy as np
-from jax import Array
+from jax import Array, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
@@ -56,7 +55,7 @@ def elish(x: ArrayLike) -> Array:
 
 
 def _elish_derivative(x: Array) -> Array:
-    s, slope = jsp.expit(x), jsp.expit(x) * jsp.expit(-x)
+    s, slope = nn.sigmoid(x), nn.sigmoid(x) * nn.sigmoid(-x)
     e = jnp.minimum(x, 0)  # keeps the unused branch finite
     return jnp.where(x >= 0, s + x * slope, jnp.exp(e) * s + jnp.expm1(e) * slope)
 

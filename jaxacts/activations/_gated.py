@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
-from jax import Array
+from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
@@ -52,8 +51,8 @@ def silu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
 
 
 def _silu_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:
-    s = jsp.expit(beta * x)
-    return s + beta * x * s * jsp.expit(-beta * x)
+    s = nn.sigmoid(beta * x)
+    return s + beta * x * s * nn.sigmoid(-beta * x)
 
 
 def _silu_facts(beta: float) -> Facts:
@@ -125,7 +124,7 @@ def gelu(x: ArrayLike) -> Array:
 
 def _gelu_derivative(x: Array) -> Array:
     # Phi from erfc keeps the left tail
-    return jsp.erfc(-x / jnp.sqrt(2.0)) / 2 + x * jnp.exp(-(x**2) / 2) / jnp.sqrt(2 * jnp.pi)
+    return lax.erfc(-x / jnp.sqrt(2.0)) / 2 + x * jnp.exp(-(x**2) / 2) / jnp.sqrt(2 * jnp.pi)
 
 
 declare(
@@ -188,8 +187,8 @@ def gelu_tanh(x: ArrayLike) -> Array:
 def _gelu_tanh_derivative(x: Array) -> Array:
     c = jnp.sqrt(2 / jnp.pi)
     x = jnp.clip(x, -1e3, 1e3)  # the cube of more overflows; the derivative is 0 or 1 long before
-    gate = jsp.expit(2 * c * (x + 0.044715 * x**3))
-    return gate + 2 * c * x * gate * jsp.expit(-2 * c * (x + 0.044715 * x**3)) * (1 + 3 * 0.044715 * x**2)
+    gate = nn.sigmoid(2 * c * (x + 0.044715 * x**3))
+    return gate + 2 * c * x * gate * nn.sigmoid(-2 * c * (x + 0.044715 * x**3)) * (1 + 3 * 0.044715 * x**2)
 
 
 declare(
@@ -304,7 +303,7 @@ def mish(x: ArrayLike) -> Array:
 
 def _mish_derivative(x: Array) -> Array:
     gate = jnp.tanh(jnp.logaddexp(x, 0.0))
-    return gate + x * jsp.expit(x) * (1 - gate) * (1 + gate)
+    return gate + x * nn.sigmoid(x) * (1 - gate) * (1 + gate)
 
 
 declare(

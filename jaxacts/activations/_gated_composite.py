@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
-from jax import Array
+from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
@@ -113,7 +112,7 @@ def serf(x: ArrayLike) -> Array:
 
 def _serf_derivative(x: Array) -> Array:
     u = jnp.logaddexp(x, 0.0)
-    return jsp.erf(u) + x * 2 / jnp.sqrt(jnp.pi) * jnp.exp(-(u**2)) * jsp.expit(x)
+    return lax.erf(u) + x * 2 / jnp.sqrt(jnp.pi) * jnp.exp(-(u**2)) * nn.sigmoid(x)
 
 
 declare(
@@ -225,8 +224,8 @@ def logish(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array
 
 
 def _logish_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
-    s = jsp.expit(beta * x)
-    return alpha * (jnp.log1p(s) + beta * x * s * jsp.expit(-beta * x) / (1 + s))
+    s = nn.sigmoid(beta * x)
+    return alpha * (jnp.log1p(s) + beta * x * s * nn.sigmoid(-beta * x) / (1 + s))
 
 
 def _logish_facts(alpha: float, beta: float) -> Facts:
@@ -292,9 +291,9 @@ def smish(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
 
 
 def _smish_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
-    s = jsp.expit(beta * x)
+    s = nn.sigmoid(beta * x)
     gate = jnp.tanh(jnp.log1p(s))
-    return alpha * (gate + beta * x * (1 - gate) * (1 + gate) * s * jsp.expit(-beta * x) / (1 + s))
+    return alpha * (gate + beta * x * (1 - gate) * (1 + gate) * s * nn.sigmoid(-beta * x) / (1 + s))
 
 
 def _smish_facts(alpha: float, beta: float) -> Facts:
@@ -358,7 +357,7 @@ def phish(x: ArrayLike) -> Array:
 
 
 def _phish_derivative(x: Array) -> Array:
-    cdf = jsp.erfc(-x / jnp.sqrt(2.0)) / 2
+    cdf = lax.erfc(-x / jnp.sqrt(2.0)) / 2
     gate = jnp.tanh(x * cdf)
     slope = cdf + x * jnp.exp(-(x**2) / 2) / jnp.sqrt(2 * jnp.pi)
     return gate + x * (1 - gate) * (1 + gate) * slope
@@ -432,7 +431,7 @@ def _aptx_derivative(
     x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: ArrayLike = 0.5
 ) -> Array:
     # 1 + tanh u and 1 - tanh u as sigmoids keep the tails
-    up, down = jsp.expit(2 * beta * x), jsp.expit(-2 * beta * x)
+    up, down = nn.sigmoid(2 * beta * x), nn.sigmoid(-2 * beta * x)
     return gamma * ((alpha - 1) + 2 * up + 4 * beta * x * up * down)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
-from jax import Array
+from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
@@ -192,7 +190,7 @@ def xgelu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
 
 
 def _xgelu_derivative(x: Array, alpha: ArrayLike = 0.5) -> Array:
-    slope = jsp.erfc(-x / jnp.sqrt(2.0)) / 2 + x * jnp.exp(-(x**2) / 2) / jnp.sqrt(2 * jnp.pi)
+    slope = lax.erfc(-x / jnp.sqrt(2.0)) / 2 + x * jnp.exp(-(x**2) / 2) / jnp.sqrt(2 * jnp.pi)
     return (1 + 2 * alpha) * slope - alpha
 
 
@@ -206,7 +204,7 @@ def _xgelu_facts(alpha: float) -> Facts:
         lipschitz_derivative=(1 + 2 * alpha) * 0.7978845608028654,
         minimum=(-0.3244478258754234, -0.07968406692479407) if default else (nan, nan),
         # the gate is zero where Phi(x) = alpha / (1 + 2 alpha)
-        zeros=(NormalDist().inv_cdf(alpha / (1 + 2 * alpha)), 0.0),
+        zeros=(-0.6744897501960818, 0.0) if default else (nan, 0.0),
         family="gated",
         year=2024,
         aliases=("expanded_gelu",),
@@ -260,7 +258,7 @@ def xsilu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
 
 
 def _xsilu_derivative(x: Array, alpha: ArrayLike = 0.5) -> Array:
-    slope = jsp.expit(x) + x * jsp.expit(x) * jsp.expit(-x)
+    slope = nn.sigmoid(x) + x * nn.sigmoid(x) * nn.sigmoid(-x)
     return (1 + 2 * alpha) * slope - alpha
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
-from jax import Array
+from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
@@ -57,7 +56,7 @@ def erfact(x: ArrayLike, alpha: ArrayLike = 0.75, beta: ArrayLike = 0.75) -> Arr
 
 def _erfact_derivative(x: Array, alpha: ArrayLike = 0.75, beta: ArrayLike = 0.75) -> Array:
     u = alpha * jnp.exp(jnp.minimum(beta * x, 15.0))
-    return jsp.erf(u) + 2 / jnp.sqrt(jnp.pi) * beta * x * u * jnp.exp(-(u**2))
+    return lax.erf(u) + 2 / jnp.sqrt(jnp.pi) * beta * x * u * jnp.exp(-(u**2))
 
 
 def _erfact_facts(alpha: float, beta: float) -> Facts:
@@ -132,7 +131,7 @@ def pserf(x: ArrayLike, gamma: ArrayLike = 1.25, delta: ArrayLike = 0.85) -> Arr
 def _pserf_derivative(x: Array, gamma: ArrayLike = 1.25, delta: ArrayLike = 0.85) -> Array:
     u = gamma * jnp.logaddexp(delta * x, 0.0)
     bell = 2 / jnp.sqrt(jnp.pi) * jnp.exp(-(u**2))
-    return jsp.erf(u) + gamma * delta * x * bell * jsp.expit(delta * x)
+    return lax.erf(u) + gamma * delta * x * bell * nn.sigmoid(delta * x)
 
 
 def _pserf_facts(gamma: float, delta: float) -> Facts:
@@ -206,8 +205,8 @@ def flatten_t_swish(x: ArrayLike, t: ArrayLike = -0.2) -> Array:
 
 
 def _flatten_t_swish_derivative(x: Array, t: ArrayLike = -0.2) -> Array:
-    s = jsp.expit(x)
-    return jnp.where(x < 0, 0.0, s + x * s * jsp.expit(-x))
+    s = nn.sigmoid(x)
+    return jnp.where(x < 0, 0.0, s + x * s * nn.sigmoid(-x))
 
 
 declare(
@@ -271,7 +270,7 @@ def aria2(x: ArrayLike, alpha: ArrayLike = 1.5, beta: ArrayLike = 2.0) -> Array:
 
 def _aria2_derivative(x: Array, alpha: ArrayLike = 1.5, beta: ArrayLike = 2.0) -> Array:
     gate = jnp.exp(-alpha * jnp.logaddexp(-beta * x, 0.0))
-    return gate * (1 + alpha * beta * x * jsp.expit(-beta * x))
+    return gate * (1 + alpha * beta * x * nn.sigmoid(-beta * x))
 
 
 def _aria2_facts(alpha: float, beta: float) -> Facts:
@@ -360,8 +359,8 @@ def acon_c(x: ArrayLike, p1: ArrayLike = 1.0, p2: ArrayLike = 0.0, beta: ArrayLi
 
 def _acon_c_derivative(x: Array, p1: ArrayLike = 1.0, p2: ArrayLike = 0.0, beta: ArrayLike = 1.0) -> Array:
     d = p1 - p2
-    s = jsp.expit(beta * d * x)
-    return d * (s + beta * d * x * s * jsp.expit(-beta * d * x)) + p2
+    s = nn.sigmoid(beta * d * x)
+    return d * (s + beta * d * x * s * nn.sigmoid(-beta * d * x)) + p2
 
 
 def _acon_c_facts(p1: float, p2: float, beta: float) -> Facts:

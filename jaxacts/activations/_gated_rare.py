@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
-from jax import Array
+from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
@@ -198,7 +197,7 @@ def b_silu(x: ArrayLike, alpha: ArrayLike = 1.67) -> Array:
 
 
 def _b_silu_derivative(x: Array, alpha: ArrayLike = 1.67) -> Array:
-    return jsp.expit(x) + (x + alpha) * jsp.expit(x) * jsp.expit(-x)
+    return nn.sigmoid(x) + (x + alpha) * nn.sigmoid(x) * nn.sigmoid(-x)
 
 
 def _b_silu_facts(alpha: float) -> Facts:
@@ -331,7 +330,7 @@ def sgelu(x: ArrayLike, alpha: ArrayLike = 0.1) -> Array:
 
 def _sgelu_derivative(x: Array, alpha: ArrayLike = 0.1) -> Array:
     bell = jnp.sqrt(2 / jnp.pi) * jnp.exp(-(x**2) / 2)
-    return alpha * (jsp.erf(x / jnp.sqrt(2.0)) + x * bell)
+    return alpha * (lax.erf(x / jnp.sqrt(2.0)) + x * bell)
 
 
 declare(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
-from jax import Array
+from jax import Array, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
@@ -245,8 +244,8 @@ def sinlu(x: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
 
 
 def _sinlu_derivative(x: Array, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
-    s = jsp.expit(x)
-    return (1 + a * b * jnp.cos(b * x)) * s + (x + a * jnp.sin(b * x)) * s * jsp.expit(-x)
+    s = nn.sigmoid(x)
+    return (1 + a * b * jnp.cos(b * x)) * s + (x + a * jnp.sin(b * x)) * s * nn.sigmoid(-x)
 
 
 def _sinlu_facts(a: float, b: float) -> Facts:
@@ -321,8 +320,8 @@ def coslu(x: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
 
 
 def _coslu_derivative(x: Array, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
-    s = jsp.expit(x)
-    return (1 - a * b * jnp.sin(b * x)) * s + (x + a * jnp.cos(b * x)) * s * jsp.expit(-x)
+    s = nn.sigmoid(x)
+    return (1 - a * b * jnp.sin(b * x)) * s + (x + a * jnp.cos(b * x)) * s * nn.sigmoid(-x)
 
 
 def _coslu_facts(a: float, b: float) -> Facts:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
-from jax import Array
+from jax import Array, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
@@ -58,7 +57,7 @@ def sigmoid(x: ArrayLike) -> Array:
 
 
 def _sigmoid_derivative(x: Array) -> Array:
-    return jsp.expit(x) * jsp.expit(-x)
+    return nn.sigmoid(x) * nn.sigmoid(-x)
 
 
 declare(
@@ -175,7 +174,7 @@ def log_sigmoid(x: ArrayLike) -> Array:
 
 
 def _log_sigmoid_derivative(x: Array) -> Array:
-    return jsp.expit(-x)
+    return nn.sigmoid(-x)
 
 
 declare(
@@ -229,7 +228,7 @@ def bipolar_sigmoid(x: ArrayLike) -> Array:
 
 
 def _bipolar_sigmoid_derivative(x: Array) -> Array:
-    return 2 * jsp.expit(x) * jsp.expit(-x)
+    return 2 * nn.sigmoid(x) * nn.sigmoid(-x)
 
 
 declare(

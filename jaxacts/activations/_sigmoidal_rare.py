@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
-from jax import Array
+from jax import Array, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, nan
@@ -230,7 +229,7 @@ def silu_derivative(x: ArrayLike) -> Array:
 
 
 def _silu_derivative_derivative(x: Array) -> Array:
-    slope = jsp.expit(x) * jsp.expit(-x)
+    slope = nn.sigmoid(x) * nn.sigmoid(-x)
     return slope * (2 - x * jnp.tanh(x / 2))
 
 
@@ -295,7 +294,7 @@ def soft_clipping(x: ArrayLike, alpha: ArrayLike = 50.0) -> Array:
 
 def _soft_clipping_derivative(x: Array, alpha: ArrayLike = 50.0) -> Array:
     y = jnp.minimum(x, 1 - x)
-    return jsp.expit(alpha * y) - jsp.expit(alpha * (y - 1))
+    return nn.sigmoid(alpha * y) - nn.sigmoid(alpha * (y - 1))
 
 
 # max |f''| for the settings in use; the general one solves a quartic

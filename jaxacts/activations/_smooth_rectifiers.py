@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import jax.numpy as jnp
-import jax.scipy.special as jsp
 import numpy as np
-from jax import Array
+from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
@@ -56,7 +55,7 @@ def softplus(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
 
 
 def _softplus_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:
-    return jsp.expit(beta * x)
+    return nn.sigmoid(beta * x)
 
 
 declare(
@@ -198,7 +197,7 @@ def shifted_softplus(x: ArrayLike) -> Array:
 
 
 def _shifted_softplus_derivative(x: Array) -> Array:
-    return jsp.expit(x)
+    return nn.sigmoid(x)
 
 
 declare(
@@ -375,7 +374,7 @@ def smu(x: ArrayLike, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
 def _smu_derivative(x: Array, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
     u = mu * (1 - alpha) * x
     bell = 2 / jnp.sqrt(jnp.pi) * jnp.exp(-(u**2))
-    return alpha + (1 - alpha) / 2 * (jsp.erfc(-u) + u * bell)
+    return alpha + (1 - alpha) / 2 * (lax.erfc(-u) + u * bell)
 
 
 def _smu_facts(alpha: float, mu: float) -> Facts:
@@ -446,7 +445,7 @@ def sau(x: ArrayLike, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
 
 
 def _sau_derivative(x: Array, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
-    return alpha + (1 - alpha) * jsp.erfc(-beta * x / jnp.sqrt(2.0)) / 2
+    return alpha + (1 - alpha) * lax.erfc(-beta * x / jnp.sqrt(2.0)) / 2
 
 
 declare(
