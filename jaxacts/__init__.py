@@ -4,35 +4,59 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxacts._declare import Activation, Facts, Record, derivative, facts, get, names, record, records
 from jaxacts.activations import *  # noqa: F403
 from jaxacts.activations import __all__ as _activations
 
-_SUBMODULES = frozenset(
-    {
-        "adapters",
-        "catalogue",
-        "derivatives",
-        "diagnostics",
-        "initializers",
-        "lab",
-        "meanfield",
-        "moments",
-        "plotting",
-        "porting",
-        "reference",
-        "trainable",
-        "transforms",
-    }
+# Imported on first use, so that `import jaxacts` stays light: submodules, and names that live in one.
+_SUBMODULES = (
+    "accuracy",
+    "adapters",
+    "catalogue",
+    "derivatives",
+    "diagnostics",
+    "initializers",
+    "lab",
+    "meanfield",
+    "moments",
+    "plotting",
+    "porting",
+    "reference",
+    "trainable",
+    "transforms",
+)
+_LATER = {"lean": "_lean", "recommend_init": "initializers", "transformed": "transforms"}
+
+__all__ = sorted(  # noqa: PLE0605
+    [
+        *_activations,
+        *_SUBMODULES,
+        *_LATER,
+        "Activation",
+        "Facts",
+        "Record",
+        "derivative",
+        "facts",
+        "get",
+        "names",
+        "record",
+        "records",
+    ]
 )
 
 
 def __getattr__(name: str) -> Any:
-    """Import submodules on first use, so that `import jaxacts` stays light."""
+    """Import what is not needed at once."""
     if name in _SUBMODULES:
         return importlib.import_module(f"jaxacts.{name}")
+    if name in _LATER:
+        return getattr(importlib.import_module(f"jaxacts.{_LATER[name]}"), name)
     if name == "__version__":
         return importlib.metadata.version("jaxacts")
     raise AttributeError(f"module 'jaxacts' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
