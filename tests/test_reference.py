@@ -1,8 +1,10 @@
 """The mpmath reference against naive formulas, numerical differentiation, more digits and conventions."""
 
 import ast
+import concurrent.futures
 import math
 import pathlib
+import sys
 
 import mpmath
 import numpy as np
@@ -326,3 +328,17 @@ def test_it_imports_nothing_else_of_the_library():
                 )
             if isinstance(node, ast.Import):
                 assert not any(alias.name.startswith("jaxacts") for alias in node.names), path
+
+
+def test_threads_do_not_change_each_others_digits():
+    """`jaxacts check` asks from several threads; arguments far apart need very different working digits."""
+    questions = [("hyper_sinh", 1e-3), ("gelu", -1e5), ("tanh", 1e-30), ("mish", 3.0)] * 30
+    alone = [reference.jet(*question) for question in questions]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # threads take turns often
+    try:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(lambda question: reference.jet(*question), questions))
+    finally:
+        sys.setswitchinterval(interval)
+    assert together == alone

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import threading
 from types import MappingProxyType
 from typing import Any
 
@@ -26,6 +27,9 @@ _FORMULAS: dict[str, Formula] = {
     for name, formula in vars(module).items()
     if inspect.isfunction(formula) and formula.__module__ == module.__name__ and not name.startswith("_")
 }
+
+# The working digits are a setting of the one context `mp`: two threads would change each other's.
+_LOCK = threading.RLock()
 
 # Lowest derivative order that has no limit at -inf and at +inf (3: all orders asked for have one).
 _OSCILLATES = {
@@ -67,11 +71,12 @@ def jet(name: str, x: float, order: int = 2, **params: float) -> tuple[Any, ...]
     """
     if order not in (0, 1, 2):
         raise ValueError(f"order must be 0, 1 or 2, was {order!r}")
-    formula, bound = _bind(name, params)
-    x = _exact("x", x)
-    with mp.workdps(_digits(x, *bound.values())):
-        result = formula(seeded(x, order), **bound)
-        return tuple(mpmath.mp.make_mpf(d._mpf_) for d in result.d)
+    with _LOCK:
+        formula, bound = _bind(name, params)
+        x = _exact("x", x)
+        with mp.workdps(_digits(x, *bound.values())):
+            result = formula(seeded(x, order), **bound)
+            return tuple(mpmath.mp.make_mpf(d._mpf_) for d in result.d)
 
 
 def value(name: str, x: float, order: int = 0, **params: float) -> Any:
@@ -117,14 +122,15 @@ def parameter_derivative(name: str, parameter: str, x: float, **params: float) -
       >>> float(jaxacts.reference.parameter_derivative("snake", "a", 3.0, a=0.0))
       9.0
     """
-    formula, bound = _bind(
-        name, {**params, parameter: params.get(parameter, parameters(name).get(parameter, 0.0))}
-    )
-    x = _exact("x", x)
-    with mp.workdps(_digits(x, *bound.values())):
-        bound[parameter] = seeded(bound[parameter], 1)
-        result = formula(x, **bound)
-        return mpmath.mp.make_mpf((result.d[1] if isinstance(result, Jet) else mp.zero)._mpf_)
+    with _LOCK:
+        formula, bound = _bind(
+            name, {**params, parameter: params.get(parameter, parameters(name).get(parameter, 0.0))}
+        )
+        x = _exact("x", x)
+        with mp.workdps(_digits(x, *bound.values())):
+            bound[parameter] = seeded(bound[parameter], 1)
+            result = formula(x, **bound)
+            return mpmath.mp.make_mpf((result.d[1] if isinstance(result, Jet) else mp.zero)._mpf_)
 
 
 def limit(name: str, side: float, order: int = 0, **params: float) -> float:
