@@ -8,7 +8,7 @@ hidden layers, trained on |x|, mostly collapse to a constant or to half of the f
     python -m experiments.born_dead
 
 Expect: simulated shares on the law and between the bounds, within sampling error; most trained networks
-  collapsed.
+collapsed.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ sigma_w √E f'(z)².
     python -m experiments.exploding_gradients
 
 Expect: growth crosses 1 at sigma_w = √2 for ReLU and somewhat above 1 for tanh; sigmoid needs sigma_w of
-  about 10, far above any
-usual initialisation, because its own slope is at most 1/4.
+about 10, far above any usual initialisation, because its own slope is at most 1/4.
 """
 
 from __future__ import annotations

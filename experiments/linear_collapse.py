@@ -7,8 +7,7 @@ its accuracy against the best that any straight line can do.
     python -m experiments.linear_collapse
 
 Expect: stack and product agree to rounding; linear networks of every depth stay at or below the best line
-  (about 0.55
-to 0.6 on this data), while two layers with tanh or ReLU pass 0.95.
+(about 0.55 to 0.6 on this data), while two layers with tanh or ReLU pass 0.95.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ learning rates.
     python -m experiments.orthogonal_linear
 
 Expect: orthogonal networks of 64 layers need less than twice the steps of 8 layers; Gaussian ones of 16
-  layers at
-least four times those of 4.
+layers at least four times those of 4.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ too loud.
     python -m experiments.self_normalising
 
 Expect: E f = 0 and E f² = 1 to rounding, the published norm to four digits; SELU networks back at (0, 1)
-  after some
-twenty layers, ReLU and tanh networks gone quiet.
+after some twenty layers, ReLU and tanh networks gone quiet.
 """
 
 from __future__ import annotations

@@ -6,10 +6,9 @@ prediction from Gaussian moments: a factor sigma_w √E f'(z)² a layer.
 
     python -m experiments.vanishing_gradients
 
-Expect: with standard deviation 1/√n a sigmoid network loses a factor of about five a layer, ReLU √2 (nothing
-  with He's
-√2/√n), tanh only a power of the depth. The claim holds for sigmoid; for tanh it is weak, and ReLU escapes
-only with the right weights.
+Expect: with standard deviation 1/√n a sigmoid network loses a factor of about five a layer, ReLU √2
+(nothing with He's √2/√n), tanh only a power of the depth. The claim holds for sigmoid; for tanh it is weak,
+and ReLU escapes only with the right weights.
 """
 
 from __future__ import annotations
