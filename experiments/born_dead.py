@@ -95,8 +95,8 @@ def _train(config: Config, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
     def forward(params, x):
         *hidden, last = params
         for w, b in hidden:
-            x = jaxacts.relu(x @ w + b)
-        return (x @ last[0] + last[1])[:, 0]
+            x = jaxacts.relu(x @ w + b[None, :])
+        return (x @ last[0])[:, 0] + last[1][0]
 
     def step(state, _):
         params, memory = state

@@ -81,11 +81,11 @@ def forward(params: Params, f, depth, x: jax.Array) -> jax.Array:
     def layer(state, weights):
         h, number = state
         w, b = weights
-        return (jnp.where(number < depth - 2, f(h @ w + b), h), number + 1), None
+        return (jnp.where(number < depth - 2, f(h @ w + b[None, :]), h), number + 1), None
 
-    h = f(x @ params.first[0] + params.first[1])
+    h = f(x @ params.first[0] + params.first[1][None, :])
     (h, _), _ = jax.lax.scan(layer, (h, 0), params.hidden)
-    return (h @ params.last[0] + params.last[1])[:, 0]
+    return (h @ params.last[0])[:, 0] + params.last[1][0]
 
 
 def _drawn(config: Config, key: jax.Array) -> Params:

@@ -178,8 +178,8 @@ def judge(results: Results) -> tuple[str, list[common.Check]]:
 def main(argv: list[str] | None = None) -> int:
     """Run from the command line."""
     smoke = {
-        "depths": (2, 4),
-        "gaussian_depths": (2, 4),
+        "depths": (2,),
+        "gaussian_depths": (2,),
         "width": 8,
         "rates": (0.1,),
         "steps": 30,

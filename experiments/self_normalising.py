@@ -67,8 +67,8 @@ def _simulated(config: Config, index: jax.Array, key: jax.Array) -> tuple[jax.Ar
 
 def _map(power: jax.Array) -> jax.Array:
     """Mean and variance after a layer whose sums have the given variance."""
-    mean = jaxacts.moments.expectation(jaxacts.selu, power)
-    return jnp.stack([mean, jaxacts.moments.expectation(lambda x: jaxacts.selu(x) ** 2, power) - mean**2])
+    moments = jaxacts.moments
+    return jnp.stack([moments.mean(jaxacts.selu, power), moments.variance(jaxacts.selu, power)])
 
 
 def run(config: Config) -> Results:

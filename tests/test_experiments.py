@@ -100,8 +100,9 @@ def test_nothing_half_written_when_drawing_fails(tmp_path):
 def test_the_interval_is_that_of_student():
     centre, half = common.interval(np.array([1.0, 2.0, 3.0]))
     assert centre == 2.0
-    # t(0.975, 2) = 4.302652729911275, deviation 1
-    assert half == pytest.approx(4.302652729911275 / math.sqrt(3), rel=1e-12)
+    # With two degrees of freedom Student's quantile is (2p - 1) / √(2p (1 - p)); the deviation is 1.
+    quantile = 0.95 / math.sqrt(2 * 0.975 * 0.025)
+    assert half == pytest.approx(quantile / math.sqrt(3), rel=1e-9)  # as good as SciPy's quantile
 
 
 def test_smoke_and_full_exclude_each_other(tmp_path):
