@@ -110,7 +110,8 @@ class Record:
 class Activation:
     """A function with its parameters bound: hashable, equal by value, picklable, one jit cache key.
 
-    Calling it with a `key` keyword is allowed and ignored, as `equinox.nn.Sequential` does.
+    Calling it with a `key` keyword is allowed, as `equinox.nn.Sequential` does; a stochastic function receives it,
+    the others ignore it.
     """
 
     fn: Callable[..., Array]
@@ -118,13 +119,18 @@ class Activation:
 
     def __call__(self, x: Any, *, key: Any = None) -> Array:
         """Apply the function to `x`."""
-        del key
-        return self.fn(x, **dict(self.params))
+        params = dict(self.params)
+        if _takes_key(self.fn):
+            params.setdefault("key", key)
+        return self.fn(x, **params)
 
     @property
     def __name__(self) -> str:  # what frameworks print for an activation
         name = getattr(self.fn, "__name__", type(self.fn).__name__)
-        return name + "".join(f"-{key}={value:g}" for key, value in self.params)
+        numbers = (int, float)
+        return name + "".join(
+            f"-{key}={value:g}" if isinstance(value, numbers) else f"-{key}={value}" for key, value in self.params
+        )
 
     def __repr__(self) -> str:
         inner = "".join(f", {key}={value!r}" for key, value in self.params)
@@ -142,6 +148,12 @@ def _defaults(fn: Callable) -> dict[str, Any]:
     code = fn.__code__
     names = code.co_varnames[1 : code.co_argcount]
     return dict(zip(names, fn.__defaults__ or (), strict=True))
+
+
+def _takes_key(fn: Callable) -> bool:
+    """Whether a function has a parameter `key`."""
+    code = getattr(fn, "__code__", None)
+    return code is not None and "key" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def _check_parameters(fn: Callable, params: Mapping[str, Any]) -> None:

@@ -50,7 +50,7 @@ def lean(f: Callable[..., Array]) -> Lean:
 
     Example:
       >>> jax.grad(jaxacts.lean(jax.nn.mish))(1.0)
-      Array(1.0490, dtype=float32, weak_type=True)
+      Array(1.0490361, dtype=float32, weak_type=True)
 
     Reference:
       Bulò, Porzi & Kontschieder, In-Place Activated BatchNorm (2017), https://arxiv.org/abs/1712.02616, for the idea of

@@ -1,0 +1,123 @@
+"""Write docs/catalogue.md and the two gallery pictures. Run: python tools/build_catalogue.py [--measure]
+
+The page lists every function with formula, facts, accuracy and reference. The accuracy comes from docs/accuracy.json,
+which `--measure` writes anew with `jaxacts check --json` (several minutes).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+import jaxacts
+from jaxacts import catalogue
+from jaxacts._declare import _OTHERS
+
+DOCS = pathlib.Path(__file__).parent.parent / "docs"
+COLUMNS = 10
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
+
+
+def measure() -> None:
+    """Run the check of the whole catalogue and keep what it prints."""
+    command = [sys.executable, "-m", "jaxacts", "check", "--json"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode not in (0, 1):
+        raise SystemExit(result.stderr)
+    (DOCS / "accuracy.json").write_text(json.dumps(json.loads(result.stdout), indent=1) + "\n")
+
+
+def gallery(order: int, path: pathlib.Path) -> None:
+    """All functions (order 0) or all derivatives (order 1) on one page."""
+    records = list(jaxacts.records().values())
+    rows = math.ceil(len(records) / COLUMNS)
+    figure = Figure(figsize=(1.75 * COLUMNS, 1.5 * rows + 0.6), layout="constrained", dpi=110)
+    grid = figure.subplots(rows, COLUMNS, sharex=True, sharey=True)
+    x = jnp.linspace(-5.0, 5.0, 801)
+
+    def curves(x: jax.Array) -> dict[str, jax.Array]:
+        return {
+            r.name: r.fn(x) if order == 0 else jax.vmap(jax.grad(lambda v, f=r.fn: f(v)))(x) for r in records
+        }
+
+    values = jax.jit(curves)(x)
+    for axes, record in zip(grid.flat, records, strict=False):
+        y = np.array(values[record.name])
+        for point, _ in record.facts.kinks:  # no line across a jump
+            y[np.argmin(np.abs(np.asarray(x) - point))] = np.nan
+        axes.axhline(0, color=GREY, linewidth=0.5)
+        axes.axvline(0, color=GREY, linewidth=0.5)
+        axes.plot(x, y, color=ORANGE if order else BLUE, linewidth=1.4)
+        axes.set_title(record.name, fontsize=8, pad=2)
+        axes.tick_params(labelsize=6, length=2)
+        axes.set_xlim(-5, 5)
+        axes.set_ylim((-1.6, 2.1) if order else (-2.2, 3.2))
+    for axes in grid.flat[len(records) :]:
+        axes.set_visible(False)
+    what = "derivatives f'(x)" if order else "functions f(x)"
+    figure.suptitle(f"The {len(records)} elementwise {what} of jaxacts, default parameters", fontsize=13)
+    figure.supxlabel("x", fontsize=10)
+    figure.savefig(path)
+
+
+def accuracy() -> dict[str, str]:
+    """Worst error in ULP of f / f' / f'' in float32 and in float64, by name."""
+    path = DOCS / "accuracy.json"
+    if not path.exists():
+        return {}
+    cells: dict[str, dict[str, list[str]]] = {}
+    for entry in json.loads(path.read_text())["functions"]:
+        for cell in entry["cells"]:
+            mine = cells.setdefault(entry["name"], {}).setdefault(cell["dtype"], [])
+            mine.append(f"{cell['error']:.2f}")
+    return {name: "<br>".join(f"{kind}: {' / '.join(v)}" for kind, v in found.items()) for name, found in cells.items()}
+
+
+def page() -> str:
+    """The catalogue as Markdown."""
+    found = accuracy()
+    records = jaxacts.records()
+    lines = [
+        "# Catalogue",
+        "",
+        "Written by `python tools/build_catalogue.py` from the records in the code; every fact below has a test that",
+        "would fail if it were false. Accuracy is the worst error of f / f' / f'' over the whole range in units in the last",
+        "place (ULP), as `jaxacts check` measures it against mpmath. All curves: [functions](gallery_functions.png),",
+        "[derivatives](gallery_derivatives.png).",
+        "",
+        f"## Elementwise functions ({len(records)})",
+        "",
+        "| name | formula | parameters | image | properties | accuracy (ULP) | reference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in catalogue.rows():
+        name = row["name"]
+        parameters = ", ".join(f"{k}={v:g}" for k, v in row["parameters"].items())
+        aliases = f" ({', '.join(row['aliases'])})" if row["aliases"] else ""
+        cells = [
+            f"`{name}`{aliases}", f"${row['formula']}$", parameters, catalogue.image(row),
+            ", ".join([catalogue.smoothness(row), *catalogue.properties(row)]), found.get(name, ""), row["reference"],
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(str(c).replace("|", r"\|") for c in cells) + " |")
+    lines += ["", f"## Gated, vector-valued and stochastic functions ({len(_OTHERS)})", "", "| name | summary |", "|---|---|"]
+    for name, fn in sorted(_OTHERS.items()):
+        first = catalogue.summary(fn).replace("|", r"\|")
+        lines.append(f"| `{name}` | {first} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    if "--measure" in sys.argv[1:]:
+        measure()
+    DOCS.mkdir(exist_ok=True)
+    gallery(0, DOCS / "gallery_functions.png")
+    gallery(1, DOCS / "gallery_derivatives.png")
+    (DOCS / "catalogue.md").write_text(page())
