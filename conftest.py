@@ -10,6 +10,31 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+# What also runs with the lowest supported versions (`pytest -m core`): the promise, the theory, the lab, the command line.
+CORE = {
+    "test_layers.py",
+    "test_contract.py",
+    "test_facts.py",
+    "test_derivatives.py",
+    "test_moments.py",
+    "test_vector.py",
+    "test_glu.py",
+    "test_initializers.py",
+    "test_lab_data.py",
+    "test_lab_training.py",
+    "test_lab_sweep.py",
+    "test_cli.py",
+    "test_check.py",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the core tests."""
+    for item in items:
+        if item.path.name in CORE:
+            item.add_marker(pytest.mark.core)
+
+
 @pytest.fixture(autouse=True)
 def _doctest_names(doctest_namespace: dict) -> None:
     doctest_namespace.update(jax=jax, jnp=jnp, jaxacts=jaxacts)
