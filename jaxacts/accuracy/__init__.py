@@ -38,6 +38,8 @@ PROMISE: Mapping[str, tuple[float, float, float]] = MappingProxyType({
 # Relative to max(1, |f'|): a textbook form in float64 cancels a little, a wrong one is far off.
 ANALYTIC_TOLERANCE = 1e-8
 
+DENSE = 40_000  # points of float32 that are compared with float64; they cost next to nothing
+
 TRUSTED = 1e4  # ULP of float64: still 10^-12, nothing against half a unit of a narrower type
 
 
@@ -256,7 +258,11 @@ def _narrow(
     x = _points.thin(form, breaks, count if library64 else 4 * count)
     batches = [(x, _run.textbook(entry.name, held, x))]
     if library64:
-        x = _points.all_finite(form) if form.bits <= 10 else _points.sample(form, breaks, 40 * count)
+        x = (
+            _points.all_finite(form)
+            if form.bits <= 10
+            else _points.sample(form, breaks, max(DENSE, 40 * count))
+        )
         batches.append((x, _run.same_code(library64, x)))
     return _cells(_run.runner(f, form), form, batches, limits)
 
@@ -282,7 +288,7 @@ def _same_code(f: Callable, types: tuple[str, ...], derivative: Callable | None)
             continue
         form = _ulp.FORMATS[name]
         breaks = [point for point, _ in kinks]
-        x = _points.all_finite(form) if form.bits <= 10 else _points.sample(form, breaks, 40_000)
+        x = _points.all_finite(form) if form.bits <= 10 else _points.sample(form, breaks, DENSE)
         cells += _cells(_run.runner(f, form), form, [(x, _run.same_code(run64, x))], None)
     x = _points.sample(_ulp.FORMATS["float64"])
     for point, _ in kinks:  # what is right there is a convention, and this function's is not known
