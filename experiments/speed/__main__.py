@@ -1,0 +1,65 @@
+"""Speed and memory of jaxacts beside its peers, measured in one run.
+
+    python -m experiments.speed                  elementwise functions, memory, import time
+
+Ratios below 1 mean that jaxacts is faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+
+import jax
+
+import jaxacts
+from experiments.speed import elementwise
+
+
+def import_cost(rounds: int = 7) -> float:
+    """Median seconds of CPU time that `import jaxacts` adds to `import jax`."""
+    code = "import jax, time; s = time.process_time(); import jaxacts; print(time.process_time() - s)"
+    command = [sys.executable, "-c", code]
+    return statistics.median(
+        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for _ in range(rounds)
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the tables."""
+    parser = argparse.ArgumentParser("python -m experiments.speed", description=__doc__.splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="small arrays, two rounds")
+    arguments = parser.parse_args(argv)
+    size, rounds = (2**12, 2) if arguments.smoke else (2**22, 9)
+
+    print(
+        f"float32, {size} numbers, jax {jax.__version__}, {jax.devices()[0].device_kind}; ms of CPU time, medians"
+    )
+    print("| function | jaxacts f | jax.nn f | jaxacts f + f' | jax.nn f + f' | ratio f + f' (range) |")
+    print("|---|--:|--:|--:|--:|--:|")
+    for row in elementwise.measure(size, rounds):
+        low, high = row.spread
+        print(
+            f"| {row.name} | {row.forward[0]:.1f} | {row.forward[1]:.1f} | {row.both[0]:.1f} | {row.both[1]:.1f} "
+            f"| {row.ratio:.2f} ({low:.2f}-{high:.2f}) |"
+        )
+
+    print("\nTemporary memory of the gradient of 10 layers, in arrays of the size of one activation:")
+    print("| function | jaxacts | lean(jaxacts) | jax.nn | lean(jax.nn) |")
+    print("|---|--:|--:|--:|--:|")
+    for name in ("mish", "gelu", "silu", "relu"):
+        ours, theirs = getattr(jaxacts, name), elementwise.PEERS[name]
+        found = [elementwise.buffers(f) for f in (ours, jaxacts.lean(ours), theirs, jaxacts.lean(theirs))]
+        print(f"| {name} | " + " | ".join(f"{v:.0f}" for v in found) + " |")
+
+    print(
+        f"\nimport jaxacts adds {1e3 * import_cost(2 if arguments.smoke else 7):.0f} ms of CPU time to import jax"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
