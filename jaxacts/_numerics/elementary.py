@@ -1,7 +1,8 @@
 """Elementary functions of pairs: exp, expm1, log, log1p, erf, erfc, sin, cos, arctan.
 
-Each has the leading terms of its series in pair arithmetic and the rest in plain floating point, which leaves about
-five guard bits. Arguments so large that the result is 0 or 1 are clamped, so nothing here makes a NaN of a finite pair.
+Each has the leading terms of its series in pair arithmetic and the rest in plain floating point, which leaves
+about five guard bits. Arguments so large that the result is 0 or 1 are clamped, so nothing here makes a NaN
+of a finite pair.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ from jaxacts._numerics.pair import (
 
 Array = jax.Array
 
-# Exponent of the scale of small exponentials, and the argument below which it is used: exp(SMALL) times the resolution
-# of a pair must be a normal number, and so must the square of the scale.
+# Exponent of the scale of small exponentials, and the argument below which it is used: exp(SMALL) times the
+# resolution of a pair must be a normal number, and so must the square of the scale.
 _SCALE_POWER = {np.dtype(np.float32): 40, np.dtype(np.float64): 300}
 _SMALL = {np.dtype(np.float32): -55.0, np.dtype(np.float64): -600.0}
 # Below this argument the exponential is zero even over the scale; above the other it overflows.
@@ -348,8 +349,8 @@ def minus_tanh(x: Pair, tanh: Pair) -> Pair:
     return result
 
 
-# |x| up to which sine and cosine are reduced here, and the bits of the first two parts of pi / 2: a multiple of
-# them that occurs is exact
+# |x| up to which sine and cosine are reduced here, and the bits of the first two parts of pi / 2: a multiple
+# of them that occurs is exact
 _TURNS = {np.dtype(np.float32): (256.0, 15), np.dtype(np.float64): (8192.0, 39)}
 
 

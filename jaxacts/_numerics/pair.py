@@ -1,17 +1,19 @@
 """Pairs: real numbers carried as a short head and a full tail, about half a word more precise than a float.
 
-A pair is the unevaluated sum ``head + tail``. The head keeps only the upper half of the significand, so the product of
-two heads is exact and no fused multiply-add that the compiler may form can change it; the tail is an ordinary float.
-The relative precision is about 2^-35 in float32 and 2^-78 in float64: enough guard bits for the product rules and
-cancellations of second derivatives, at a fraction of the cost of full double-word arithmetic.
+A pair is the unevaluated sum ``head + tail``. The head keeps only the upper half of the significand, so the
+product of two heads is exact and no fused multiply-add that the compiler may form can change it; the tail is
+an ordinary float. The relative precision is about 2^-35 in float32 and 2^-78 in float64: enough guard bits
+for the product rules and cancellations of second derivatives, at a fraction of the cost of full double-word
+arithmetic.
 
-A pair may also carry a power-of-two `scale`; its value is then ``(head + tail) / scale``. Tails of exponentials live
-far below 1, where the tail of a pair (and then the head) would be flushed to zero long before the result is.
+A pair may also carry a power-of-two `scale`; its value is then ``(head + tail) / scale``. Tails of
+exponentials live far below 1, where the tail of a pair (and then the head) would be flushed to zero long
+before the result is.
 
 Everywhere here a number is a `Pair` or an exact Python float; constants are folded at trace time.
 
-Source of the error-free sum: Knuth, The Art of Computer Programming 2, section 4.2.2; of the split by masking: Dekker,
-Numerische Mathematik 18 (1971), https://doi.org/10.1007/BF01397083
+Source of the error-free sum: Knuth, The Art of Computer Programming 2, section 4.2.2; of the split by
+masking: Dekker, Numerische Mathematik 18 (1971), https://doi.org/10.1007/BF01397083
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class Pair(NamedTuple):
     scale: Scale | None = None
 
 
-# Constants are exact: a Python float is the number it holds, a Fraction carries digits beyond double precision.
+# Constants are exact: a Python float is the number it holds, a Fraction carries digits beyond double
+# precision.
 Number = Pair | float | Fraction
 
 
@@ -151,8 +154,8 @@ def add(a: Number, b: Number) -> Number:
 
 
 def _add_constant(a: Pair, value: float | Fraction) -> Pair:
-    # With a constant operand XLA rewrites (c + x) - c to x, which would undo Knuth's sum; so order the operands by
-    # magnitude and use the three-operation sum, (larger - sum) + smaller, which it leaves alone.
+    # With a constant operand XLA rewrites (c + x) - c to x, which would undo Knuth's sum; so order the
+    # operands by magnitude and use the three-operation sum, (larger - sum) + smaller, which it leaves alone.
     c = literal(a.head, value)
     first = lax.gt(lax.abs(a.head), lax.abs(c.head))
     larger, smaller = lax.select(first, a.head, c.head), lax.select(first, c.head, a.head)

@@ -1,11 +1,11 @@
 """Float32 values and slopes of the most used functions, in plain arithmetic: a few rounding errors instead of none, but fast.
 
-`smooth` takes these for the value and the first derivative in float32 (hence for the 16-bit types); higher derivatives
-and float64 come from the Taylor series. They are held to the same promise by the same tests.
+`smooth` takes these for the value and the first derivative in float32 (hence for the 16-bit types); higher
+derivatives and float64 come from the Taylor series. They are held to the same promise by the same tests.
 
 What keeps the tails: exp(t) stays in parts until everything else is multiplied in. What keeps x times 0 from
-becoming NaN: infinite arguments are replaced by finite ones where their limit is 0. The coefficients are made by
-tools/fit_quick.py; the worst relative error of each polynomial stands beside it.
+becoming NaN: infinite arguments are replaced by finite ones where their limit is 0. The coefficients are made
+by tools/fit_quick.py; the worst relative error of each polynomial stands beside it.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ class _Exp(NamedTuple):
     def times_where(self, condition: Array, y: Array) -> Array:
         """`y` exp(t) where the condition holds, else `y`.
 
-        The compiler keeps an expensive operation with several users, such as a division, in an array of its own;
-        so a quotient goes in here once instead of into both branches of a select.
+        The compiler keeps an expensive operation with several users, such as a division, in an array of its
+        own; so a quotient goes in here once instead of into both branches of a select.
         """
         one = np.float32(1.0)
         p, a, b = (jnp.where(condition, part, one) for part in self)

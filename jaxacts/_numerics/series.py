@@ -1,9 +1,10 @@
 """Truncated Taylor series whose coefficients are pairs: one program gives f and all its derivatives, to full accuracy.
 
-A program is an ordinary formula, ``x * tanh(softplus(x))``, evaluated on a `Series` instead of a number. The series
-holds the Taylor coefficients of the formula in x (and in those parameters that are differentiated) up to the order
-asked for. Product and chain rule therefore run in pair arithmetic, where their cancellations cost guard bits only, and
-every elementary function supplies coefficients that are relatively accurate in its own tails.
+A program is an ordinary formula, ``x * tanh(softplus(x))``, evaluated on a `Series` instead of a number. The
+series holds the Taylor coefficients of the formula in x (and in those parameters that are differentiated) up
+to the order asked for. Product and chain rule therefore run in pair arithmetic, where their cancellations
+cost guard bits only, and every elementary function supplies coefficients that are relatively accurate in its
+own tails.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class Series:
             return Series(self.orders, {k: pr.divide(v, other.value) for k, v in self.terms.items()})
         if set(self.terms) <= {(0,) * len(self.orders)}:
             return reciprocal(other) * self
-        # Quotient q from q other = self, coefficient by coefficient: keeps relative accuracy where self is small.
+        # Quotient q from q other = self, coefficient by coefficient: keeps relative accuracy where self is
+        # small.
         terms: dict[Index, Number] = {}
         inverse = other.value
         for k in itertools.product(*(range(n + 1) for n in self.orders)):

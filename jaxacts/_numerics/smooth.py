@@ -1,8 +1,9 @@
 """Elementwise functions from a formula on series, with derivatives of every order by the same formula.
 
-`smooth` turns a program on `Series` into a function of arrays with a `jax.custom_jvp` rule: the tangent is the next
-Taylor coefficient of the same program, which has its own rule in turn. So `jax.grad`, `jax.hessian` and higher orders,
-forward and reverse, with respect to x and to the parameters, all meet the accuracy of the program.
+`smooth` turns a program on `Series` into a function of arrays with a `jax.custom_jvp` rule: the tangent is
+the next Taylor coefficient of the same program, which has its own rule in turn. So `jax.grad`, `jax.hessian`
+and higher orders, forward and reverse, with respect to x and to the parameters, all meet the accuracy of the
+program.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ LARGEST = {
 }
 # |x| beyond which x^2 or a product of pairs could overflow; inputs are clamped there unless a bound is given
 _LARGEST = {np.dtype(np.float32): 2.0**100, np.dtype(np.float64): 2.0**900}
-# (limit, factor): inputs below the limit are multiplied by the factor and the result is scaled back, because the tail
-# of a pair so small, or of its square, would be flushed to zero
+# (limit, factor): inputs below the limit are multiplied by the factor and the result is scaled back, because
+# the tail of a pair so small, or of its square, would be flushed to zero
 _TINY = {
     np.dtype(np.float32): ((2.0**-45, 2.0**15), (2.0**-72, 2.0**40)),
     np.dtype(np.float64): ((2.0**-471, 2.0**400),),
@@ -48,8 +49,8 @@ _TINY = {
 def widen(x: Any) -> tuple[Array, Callable[[Array], Array]]:
     """`x` in at least float32, and the function that rounds a result back to the type of `x`.
 
-    16-bit (and 8-bit) inputs are widened once, on entry, so that value and derivatives are computed in float32 and
-    rounded once; the same happens under jit and eagerly.
+    16-bit (and 8-bit) inputs are widened once, on entry, so that value and derivatives are computed in
+    float32 and rounded once; the same happens under jit and eagerly.
     """
     x = as_inexact(x)
     kind = x.dtype
@@ -59,7 +60,7 @@ def widen(x: Any) -> tuple[Array, Callable[[Array], Array]]:
 
 
 def like(parameter: Any, x: Array) -> Any:
-    """A parameter for use beside the widened `x`: a Python number stays exact, an array takes the type of `x`."""
+    """A parameter for use beside the widened `x`: a number stays exact, an array takes the type of `x`."""
     if isinstance(parameter, bool | int | float):
         return float(parameter)
     parameter = as_inexact(parameter).astype(x.dtype)
@@ -80,12 +81,13 @@ def smooth(
     """An elementwise function of (x, *parameters) from a formula on series.
 
     Args:
-      program: the formula; receives x as a `Series` and every parameter as a `Series` or an exact Python float.
+      program: the formula; receives x as a `Series` and every parameter as a `Series` or an exact Python
+        float.
       left: asymptote (slope, intercept) towards -inf, or a function of the parameters (floats or arrays) that
         returns it; needed where x itself would not be finite in the formula.
       right: the same towards +inf.
-      bound: |x| beyond which the function equals its asymptotes; by default only where the square of a pair would
-        overflow, so a larger one states that the formula takes no square of x.
+      bound: |x| beyond which the function equals its asymptotes; by default only where the square of a pair
+        would overflow, so a larger one states that the formula takes no square of x.
       quick: float32 value and first derivative in plain arithmetic (see `quick.py`), functions of x alone.
       quick_at: the parameters they hold for, as plain numbers.
 
@@ -121,7 +123,8 @@ def smooth(
         fixed = tuple(p if isinstance(p, float) else None for p in parameters)
         arrays = [p for p in parameters if not isinstance(p, float)]
         if arrays:
-            # an array parameter may be wider than x: it decides neither the type nor, unless it must, the shape
+            # an array parameter may be wider than x: it decides neither the type nor, unless it must, the
+            # shape
             shape = jnp.broadcast_shapes(x.shape, *(p.shape for p in arrays))
             x, *arrays = (jnp.broadcast_to(a, shape) for a in (x, *arrays))
         return at((0,) * (1 + len(arrays)), fixed)(x, *arrays)
@@ -175,6 +178,8 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     result = _scale_back(result, lax.abs(inside), down)
 
     order = orders[0]
+    if bound is None and order < sum(orders):
+        result = _extend(result, lax.mul(size, lax.full_like(x, 1 / _LARGEST[kind])))
     if order == sum(orders):
         given = iter(arrays)
         values = [next(given) if p is None else p for p in fixed]
@@ -186,7 +191,7 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
 
 
 def _scale_back(result: Array, size: Array, down: Array) -> Array:
-    """The result at a tiny x from the one at x / down: near zero it is a constant, or c x, or c x^2, or else zero."""
+    """The result at a tiny x from the one at x / down: near zero it is c, or c x, or c x^2, or else zero."""
     small = pr.constant(size, 2.0**-20)
     first, magnitude = lax.mul(size, small), lax.abs(result)
     second = lax.mul(first, size)
@@ -197,8 +202,22 @@ def _scale_back(result: Array, size: Array, down: Array) -> Array:
     return lax.select(vanishes, power, result)
 
 
+def _extend(result: Array, excess: Array) -> Array:
+    """The derivative with respect to a parameter `excess` times as far out as it was taken, where that is above 1.
+
+    There it is c x, or c, or c / x, which differ by so much that the result itself tells which.
+    """
+    root = math.sqrt(_LARGEST[np.dtype(result.dtype)])
+    factor = lax.max(excess, lax.full_like(excess, 1.0))
+    magnitude = lax.abs(result)
+    grows = lax.gt(magnitude, pr.constant(result, root))
+    vanishes = lax.lt(magnitude, pr.constant(result, 1 / root))
+    near = lax.select(vanishes, lax.div(result, factor), result)
+    return lax.select(grows, lax.mul(result, factor), near)
+
+
 def _line(slope: Any, intercept: Any, order: int, x: Array) -> Array:
-    """The derivative of the given order of slope * x + intercept; a slope of zero counts also at infinite x."""
+    """A derivative of slope * x + intercept; a slope of zero counts also at infinite x."""
     slope, intercept = (jnp.broadcast_to(jnp.asarray(v, x.dtype), x.shape) for v in (slope, intercept))
     if order:  # an infinite slope stays infinite, and NaN stays NaN where there is no limit
         return slope if order == 1 else jnp.where(jnp.isfinite(slope), 0.0, slope)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxacts._numerics import elementary as el
 from jaxacts._numerics import pair as pr
 from jaxacts._numerics import series
 from jaxacts._numerics.constants import PI
@@ -70,6 +74,29 @@ def decay(u: Series) -> Series:
         return series.expm1(u)
     gone = lax.lt(value.head, pr.constant(value.head, _GONE[np.dtype(value.head.dtype)]))
     return series.where(gone, -1.0, series.expm1(u))
+
+
+def exp_rest(u: Series) -> Series:
+    """e^u - 1 - u, which is u^2 / 2 near zero."""
+    near = near_zero(u)
+    return series.where(near, _exp_rest_near(series.where(near, u, 0.0)), series.expm1(u) - u)
+
+
+@_elementary
+def _exp_rest_near(u: Pair, n: int) -> list[Number]:
+    terms = [1 / math.factorial(k) for k in range(4, 18 if el.is_double(u.head) else 11)]
+    v = pr.exact(el.polynomial(pr.to_float(u), terms))
+    inner = pr.add(pr.multiply(u, pr.add(pr.multiply(u, v), Fraction(1, 6))), 0.5)
+    result: list[Number] = [pr.multiply(pr.square(u), inner), el.expm1(u)]
+    e = el.exp(u, scaled=False) if n > 1 else 0.0
+    return [*result, *(pr.multiply(e, Fraction(1, math.factorial(k))) for k in range(2, n + 1))][: n + 1]
+
+
+def near_zero(u: Series) -> Array:
+    """Where |u| is below 1/3."""
+    value = u.value
+    assert isinstance(value, Pair)
+    return lax.lt(lax.abs(value.head), pr.constant(value.head, 0.33))
 
 
 def scaled_inverse(u: Pair) -> Pair:
@@ -144,7 +171,9 @@ __all__ = [
     "arctan",
     "beyond",
     "decay",
+    "exp_rest",
     "inverse",
+    "near_zero",
     "negative",
     "number",
     "over_root",

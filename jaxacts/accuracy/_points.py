@@ -40,7 +40,7 @@ def sample(form: Format, breaks: Iterable[float] = (), count: int = 1000) -> np.
         rng.uniform(-1.0, 1.0, count // 4) * np.exp2(-rng.uniform(0, form.bits + 4, count // 4)),
         clusters,
         -clusters,
-        np.arange(-8, 9) / 2,
+        np.arange(-16, 17) / 4,  # zeros at such points have neighbours in their window
         [form.max, -form.max, form.tiny, -form.tiny, 1.5 * form.tiny, 2 * form.tiny, 0.0, -0.0],
     ]
     parts += [near(point, form) for point in (0.0, *breaks)]

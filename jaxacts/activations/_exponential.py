@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import like, quick, series, smooth, widen
-from jaxacts._numerics.tails import decay, zero
+from jaxacts._numerics.tails import decay, exp_rest, near_zero, zero
 
 __all__ = ["celu", "elu", "mpelu", "pelu", "reu", "selu", "serlu"]
 
@@ -88,6 +88,9 @@ declare(
 def _celu_program(x, alpha):
     left = 0.0 * x if isinstance(alpha, float) and alpha == 0 else alpha * decay(x / alpha)
     if not isinstance(alpha, float):
+        # near zero x is split off, or the derivative with respect to alpha, -u^2 / 2, would cancel
+        u = x / alpha
+        left = series.where(near_zero(u), x + alpha * exp_rest(u), left)
         # at alpha = 0 the left branch is -alpha to first order, but at x = 0 it is 0 whatever alpha is
         limit = series.where(zero(x), 0.0 * x, -alpha)
         left = series.where(zero(alpha), limit, left)

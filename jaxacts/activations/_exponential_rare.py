@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
 from jaxacts._numerics import like, series, smooth, widen
-from jaxacts._numerics.tails import beyond, decay, negative, over_root, proportion
+from jaxacts._numerics.tails import beyond, decay, exp_rest, negative, over_root, proportion
 
 __all__ = ["elish", "exponential", "hexpo", "isrlu", "polylu", "xielu"]
 
@@ -83,7 +83,7 @@ declare(
 
 
 _xielu_left = smooth(
-    lambda x, alpha_n, beta: alpha_n * (series.expm1(x) - x) + beta * x,
+    lambda x, alpha_n, beta: alpha_n * exp_rest(x) + beta * x,
     left=lambda alpha_n, beta: (beta - alpha_n, -1.0 * alpha_n),
 )
 
