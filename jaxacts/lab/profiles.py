@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxacts
-from jaxacts.lab import quick
 from jaxacts.lab.config import Contender
 from jaxacts.lab.training import value_and_slope
 
@@ -52,12 +51,6 @@ def profile(contenders: Sequence[Contender], needs_gain: bool) -> tuple[dict[str
     if unknown:
         listed = ", ".join(c.name for c in unknown)
         notes.append(f"sup |f'| of {listed} was estimated as the largest slope on a grid over [-50, 50].")
-    plain = [contender.name for contender in contenders if quick.find(contender.fn) is not None]
-    if plain:
-        notes.append(
-            f"Training evaluated {', '.join(plain)} by plain float32 formulas (errors below 1e-6), "
-            "which are many times faster than the catalogue's own."
-        )
     return found, notes
 
 

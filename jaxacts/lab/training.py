@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from jaxacts.lab import measures, mlp, quick
+from jaxacts.lab import measures, mlp
 
 OPTIMIZERS = ("adam", "sgd", "momentum")
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
@@ -128,7 +128,7 @@ def start(program: Program, parameters: mlp.Parameters) -> State:
 
 
 def value_and_slope(f: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
-    """A function of z that returns f(z) and f'(z) elementwise, together: by a quick formula or autodiff.
+    """A function of z that returns f(z) and f'(z) elementwise, together: f itself and its `jax.vjp`.
 
     Args:
       f: an elementwise function.
@@ -141,9 +141,6 @@ def value_and_slope(f: Callable[[Array], Array]) -> Callable[[Array], tuple[Arra
       >>> value_and_slope(jaxacts.relu)(jnp.array([-1.0, 2.0]))
       (Array([0., 2.], dtype=float32), Array([0., 1.], dtype=float32))
     """
-    formula = quick.find(f)
-    if formula is not None:
-        return formula
 
     def both(z: Array) -> tuple[Array, Array]:
         value, pull = jax.vjp(f, z)
