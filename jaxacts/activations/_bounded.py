@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -110,7 +111,7 @@ def scaled_soft_sign(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0
     return narrow(_scaled_soft_sign(x, like(alpha, x), like(beta, x)))
 
 
-def _scaled_soft_sign_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
+def _scaled_soft_sign_derivative(x: Array, alpha: float | Array = 1.0, beta: float | Array = 1.0) -> Array:
     return alpha * beta * (1 / (beta + jnp.abs(x))) ** 2
 
 
@@ -244,7 +245,7 @@ def soft_root_sign(x: ArrayLike, alpha: ArrayLike = 5.0, beta: ArrayLike = 3.0) 
     return narrow(_soft_root_sign(x, like(alpha, x), like(beta, x)))
 
 
-def _soft_root_sign_derivative(x: Array, alpha: ArrayLike = 5.0, beta: ArrayLike = 3.0) -> Array:
+def _soft_root_sign_derivative(x: Array, alpha: Any = 5.0, beta: Any = 3.0) -> Array:
     e = jnp.exp(-jnp.abs(x) / beta)
     right = e * (1 + x / beta) / (jnp.where(x < 0, 0.0, x) / alpha + e) ** 2
     left = e * (1 + x / beta) / (1 + jnp.where(x < 0, x, 0.0) * e / alpha) ** 2
@@ -314,7 +315,7 @@ def isru(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
     return narrow(_isru(x, like(alpha, x)))
 
 
-def _isru_derivative(x: Array, alpha: ArrayLike = 1.0) -> Array:
+def _isru_derivative(x: Array, alpha: float | Array = 1.0) -> Array:
     return (1 + alpha * x**2) ** -1.5
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -44,7 +46,7 @@ def gaussian(x: ArrayLike, sigma: ArrayLike = 1.0) -> Array:
     return narrow(_gaussian(x, like(sigma, x)))
 
 
-def _gaussian_derivative(x: Array, sigma: ArrayLike = 1.0) -> Array:
+def _gaussian_derivative(x: Array, sigma: Any = 1.0) -> Array:
     u = jnp.clip(x / sigma, -100, 100)  # beyond 100 the exponential is 0 in every float type
     return -u / sigma * jnp.exp(-(u**2) / 2)
 
@@ -106,7 +108,7 @@ def laplacian(x: ArrayLike, sigma: ArrayLike = 1.0) -> Array:
     return narrow(_laplacian(x, like(sigma, x)))
 
 
-def _laplacian_derivative(x: Array, sigma: ArrayLike = 1.0) -> Array:
+def _laplacian_derivative(x: Array, sigma: Any = 1.0) -> Array:
     return jnp.where(x >= 0, -1.0, 1.0) / sigma * jnp.exp(-jnp.abs(x) / sigma)
 
 
@@ -173,7 +175,7 @@ def inverse_quadratic(x: ArrayLike, a: ArrayLike = 1.0) -> Array:
     return narrow(_inverse_quadratic(x, like(a, x)))
 
 
-def _inverse_quadratic_derivative(x: Array, a: ArrayLike = 1.0) -> Array:
+def _inverse_quadratic_derivative(x: Array, a: float | Array = 1.0) -> Array:
     f = 1 / (1 + (a * x) ** 2)
     return -2 * a * (a * x * f) * f
 
@@ -240,7 +242,7 @@ def inverse_multiquadratic(x: ArrayLike, a: ArrayLike = 1.0) -> Array:
     return narrow(factor * _inverse_multiquadratic(x, like(a, x)))
 
 
-def _inverse_multiquadratic_derivative(x: Array, a: ArrayLike = 1.0) -> Array:
+def _inverse_multiquadratic_derivative(x: Array, a: float | Array = 1.0) -> Array:
     u = a * x
     f = 1 / jnp.hypot(1.0, u)
     return -a * (u * f) * f * f

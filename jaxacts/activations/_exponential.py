@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -52,7 +53,7 @@ def elu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
     return narrow(_elu(x, like(alpha, x)))
 
 
-def _elu_derivative(x: Array, alpha: ArrayLike = 1.0) -> Array:
+def _elu_derivative(x: Array, alpha: Any = 1.0) -> Array:
     return jnp.where(x > 0, 1.0, alpha * jnp.exp(x))
 
 
@@ -127,7 +128,7 @@ def celu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
     return narrow(_celu(x, like(alpha, x)))
 
 
-def _celu_derivative(x: Array, alpha: ArrayLike = 1.0) -> Array:
+def _celu_derivative(x: Array, alpha: Any = 1.0) -> Array:
     return jnp.where(x > 0, 1.0, jnp.exp(x / alpha))
 
 
@@ -256,7 +257,7 @@ def pelu(x: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
     return narrow(_pelu(x, like(a, x), like(b, x)))
 
 
-def _pelu_derivative(x: Array, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
+def _pelu_derivative(x: Array, a: float | Array = 1.0, b: float | Array = 1.0) -> Array:
     return a / b * jnp.where(x > 0, 1.0, jnp.exp(x / b))
 
 
@@ -319,7 +320,7 @@ def mpelu(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
     return narrow(_mpelu(x, like(alpha, x), like(beta, x)))
 
 
-def _mpelu_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
+def _mpelu_derivative(x: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
     return jnp.where(x > 0, 1.0, alpha * beta * jnp.exp(beta * x))
 
 
@@ -387,7 +388,7 @@ def serlu(x: ArrayLike, scale: ArrayLike = 1.07862, alpha: ArrayLike = 2.90427) 
     return narrow(_serlu(x, like(scale, x), like(alpha, x)))
 
 
-def _serlu_derivative(x: Array, scale: ArrayLike = 1.07862, alpha: ArrayLike = 2.90427) -> Array:
+def _serlu_derivative(x: Array, scale: float | Array = 1.07862, alpha: float | Array = 2.90427) -> Array:
     return scale * jnp.where(x > 0, 1.0, alpha * (1 + x) * jnp.exp(x))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -122,7 +123,7 @@ def xielu(x: ArrayLike, alpha_p: ArrayLike = 0.8, alpha_n: ArrayLike = 0.8, beta
 
 
 def _xielu_derivative(
-    x: Array, alpha_p: ArrayLike = 0.8, alpha_n: ArrayLike = 0.8, beta: ArrayLike = 0.5
+    x: Array, alpha_p: float | Array = 0.8, alpha_n: float | Array = 0.8, beta: float | Array = 0.5
 ) -> Array:
     return beta + jnp.where(x > 0, 2 * alpha_p * x, alpha_n * jnp.expm1(x))
 
@@ -203,9 +204,7 @@ def hexpo(
     return narrow(_hexpo(x, *(like(p, x) for p in (a, b, c, d))))
 
 
-def _hexpo_derivative(
-    x: Array, a: ArrayLike = 1.0, b: ArrayLike = 1.0, c: ArrayLike = 1.0, d: ArrayLike = 1.0
-) -> Array:
+def _hexpo_derivative(x: Array, a: Any = 1.0, b: Any = 1.0, c: Any = 1.0, d: Any = 1.0) -> Array:
     return jnp.where(x >= 0, a / b * jnp.exp(-jnp.abs(x) / b), c / d * jnp.exp(-jnp.abs(x) / d))
 
 
@@ -270,7 +269,7 @@ def isrlu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
     return narrow(_isrlu(x, like(alpha, x)))
 
 
-def _isrlu_derivative(x: Array, alpha: ArrayLike = 1.0) -> Array:
+def _isrlu_derivative(x: Array, alpha: Any = 1.0) -> Array:
     return jnp.where(x >= 0, 1.0, (1 + alpha * x**2) ** -1.5)
 
 

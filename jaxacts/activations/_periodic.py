@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -46,7 +47,7 @@ def sine(x: ArrayLike, omega: ArrayLike = 1.0) -> Array:
     return narrow(_sine(x, like(omega, x)))
 
 
-def _sine_derivative(x: Array, omega: ArrayLike = 1.0) -> Array:
+def _sine_derivative(x: Array, omega: float | Array = 1.0) -> Array:
     return omega * jnp.cos(omega * x)
 
 
@@ -106,7 +107,7 @@ def cosine(x: ArrayLike, omega: ArrayLike = 1.0) -> Array:
     return narrow(_cosine(x, like(omega, x)))
 
 
-def _cosine_derivative(x: Array, omega: ArrayLike = 1.0) -> Array:
+def _cosine_derivative(x: Array, omega: float | Array = 1.0) -> Array:
     return -omega * jnp.sin(omega * x)
 
 
@@ -175,7 +176,7 @@ def snake(x: ArrayLike, a: ArrayLike = 1.0) -> Array:
     return narrow(_snake(x, like(a, x)))
 
 
-def _snake_derivative(x: Array, a: ArrayLike = 1.0) -> Array:
+def _snake_derivative(x: Array, a: Any = 1.0) -> Array:
     return 1 + jnp.sin(2 * a * x)
 
 
@@ -234,7 +235,7 @@ def hosc(x: ArrayLike, beta: ArrayLike = 2.0) -> Array:
     return narrow(_hosc(x, like(beta, x)))
 
 
-def _hosc_derivative(x: Array, beta: ArrayLike = 2.0) -> Array:
+def _hosc_derivative(x: Array, beta: float | Array = 2.0) -> Array:
     e = jnp.exp(-jnp.abs(beta * jnp.sin(x)))
     return beta * jnp.cos(x) * (2 * e / (1 + e**2)) ** 2
 
@@ -298,7 +299,7 @@ def exp_sin(x: ArrayLike, a: ArrayLike = 1.0) -> Array:
     return narrow(_exp_sin(x, like(a, x)))
 
 
-def _exp_sin_derivative(x: Array, a: ArrayLike = 1.0) -> Array:
+def _exp_sin_derivative(x: Array, a: float | Array = 1.0) -> Array:
     return -a * jnp.cos(a * x) * jnp.exp(-jnp.sin(a * x))
 
 

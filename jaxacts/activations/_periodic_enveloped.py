@@ -283,7 +283,7 @@ def gabor(x: ArrayLike, omega: ArrayLike = 1.0, s: ArrayLike = 1.0) -> Array:
     return narrow(_gabor(x, like(omega, x), like(s, x)))
 
 
-def _gabor_derivative(x: Array, omega: ArrayLike = 1.0, s: ArrayLike = 1.0) -> Array:
+def _gabor_derivative(x: Array, omega: float | Array = 1.0, s: float | Array = 1.0) -> Array:
     u = jnp.clip(s * x, -100, 100)  # beyond 100 the envelope is 0 in every float type
     return -(omega * jnp.sin(omega * x) + 2 * s * u * jnp.cos(omega * x)) * jnp.exp(-(u**2))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, nn
@@ -349,7 +350,7 @@ def penalized_tanh(x: ArrayLike, a: ArrayLike = 0.25) -> Array:
     return narrow(_penalized_tanh(x, like(a, x)))
 
 
-def _penalized_tanh_derivative(x: Array, a: ArrayLike = 0.25) -> Array:
+def _penalized_tanh_derivative(x: Array, a: Any = 0.25) -> Array:
     return jnp.where(x > 0, 1.0, a) * _tanh_derivative(x)
 
 

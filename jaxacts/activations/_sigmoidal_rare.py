@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, nn
@@ -292,7 +293,7 @@ def soft_clipping(x: ArrayLike, alpha: ArrayLike = 50.0) -> Array:
     return narrow(_soft_clipping(x, like(alpha, x)))
 
 
-def _soft_clipping_derivative(x: Array, alpha: ArrayLike = 50.0) -> Array:
+def _soft_clipping_derivative(x: Array, alpha: Any = 50.0) -> Array:
     y = jnp.minimum(x, 1 - x)
     return nn.sigmoid(alpha * y) - nn.sigmoid(alpha * (y - 1))
 
