@@ -1,15 +1,16 @@
 """Which activation trains fastest, and how sure are we?
 
-The same perceptrons on MNIST-1D with every activation: the number of optimiser steps until the test accuracy
-reaches a target that no linear classifier reaches. Each activation gets its own gain in the initialisation and
-the learning rate at which it reaches the target first on the validation split; seeds are paired.
+The same perceptrons on MNIST-1D with every activation: the number of optimiser steps until the test
+accuracy reaches a target that no linear classifier reaches. Each activation gets its own gain in the
+initialisation and the learning rate at which it reaches the target first on the validation split; seeds are
+paired.
 
     python -m experiments.convergence
 
-Expect: identity never arrives (the linear floor), sigmoid last if at all, tanh later than ReLU but nowhere near
-the sixfold that is often quoted for saturating units (Krizhevsky et al. 2012, on images). The smooth rectifiers
-are ahead of ReLU by little; the share of bootstrap resamples of the seeds in which an activation is the fastest
-says how sure one may be of the order.
+Expect: identity never arrives (the linear floor), sigmoid last if at all, tanh later than ReLU but nowhere
+near the sixfold that is often quoted for it (Krizhevsky et al. 2012, a convolutional network on images). The
+smooth rectifiers are ahead of ReLU by little; the share of bootstrap resamples of the seeds in which an
+activation is the fastest says how sure one may be of the order.
 """
 
 from __future__ import annotations
@@ -140,10 +141,11 @@ def judge(results: Results) -> tuple[str, list[common.Check]]:
         ),
         common.Check("sigmoid later than relu, steps, lower 95 % bound", later("sigmoid", "relu")[1], low=0),
         common.Check("sigmoid later than tanh, steps, lower 95 % bound", later("sigmoid", "tanh")[1], low=0),
-        # Sixfold would be the published figure for images; here the claim is only that it does not carry over.
+        # ReLU is the faster one, as published, but the published factor of six does not carry over.
         common.Check(
             "tanh's steps over relu's",
             float(results.needed[at["tanh"]].mean() / results.needed[at["relu"]].mean()),
+            low=1.0,
             high=6.0,
         ),
     ]
@@ -151,14 +153,15 @@ def judge(results: Results) -> tuple[str, list[common.Check]]:
     first, second = order[:2]
     centre, half = common.interval(results.needed[second] - results.needed[first])
     tanh, bound = later("tanh", "relu")
+    fast, steps = results.needed.mean(1), int(results.steps[-1])
+    arrived = {name: int(results.reached[n].sum()) for name, n in at.items()}
     answer = (
-        f"{results.names[first]} reaches {results.target:g} first, after {results.needed[first].mean():.0f} steps "
-        f"on average, and is the fastest in {100 * results.fastest[first]:.0f} % of the resamples of "
+        f"{results.names[first]} reaches {results.target:g} first, after {fast[first]:.0f} steps on average, "
+        f"and is the fastest in {100 * results.fastest[first]:.0f} % of the resamples of "
         f"{results.needed.shape[1]} seeds; {results.names[second]} takes {centre:.0f} steps more "
-        f"(95 % interval {centre - half:.0f} to {centre + half:.0f}). ReLU takes "
-        f"{results.needed[at['relu']].mean():.0f}, tanh {tanh:.0f} more (at least {bound:.0f}), sigmoid arrives "
-        f"with {results.reached[at['sigmoid']].sum():.0f} seeds in {results.steps[-1]:.0f} steps, identity "
-        f"with {results.reached[at['identity']].sum():.0f}."
+        f"(95 % interval {centre - half:.0f} to {centre + half:.0f}). ReLU takes {fast[at['relu']]:.0f}, "
+        f"tanh {tanh:.0f} more (at least {bound:.0f}); in {steps} steps sigmoid arrives with "
+        f"{arrived['sigmoid']} seeds, identity with {arrived['identity']}."
     )
     return answer, checks
 
