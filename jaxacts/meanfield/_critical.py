@@ -67,7 +67,7 @@ def critical_point(
       Schoenholz et al. (2017), https://arxiv.org/abs/1611.01232; Hayou et al. (2019),
       https://arxiv.org/abs/1902.06853
     """
-    _sampling.check_callable(f)
+    _sampling.check_host(f)
     points = _critical_points(f, plain("sigma_b", sigma_b))
     if all_points:
         return points
@@ -164,21 +164,24 @@ def smoothness_class(f: Callable[..., Any]) -> Literal["smooth", "kinked", "jump
     Reference:
       Hayou et al. (2019), https://arxiv.org/abs/1902.06853
     """
-    _sampling.check_callable(f)
+    _sampling.check_host(f)
     facts = _declare.facts(f)
     if facts is not None:
         return "jumping" if facts.smoothness < 0 else "kinked" if facts.smoothness < 1 else "smooth"
     breaks = np.array(_mesh.undeclared(f))
     if not breaks.size:
         return "smooth"
-    # Found breaks are good to 1e-13; values 1e-9 to either side tell a jump of f or f' from a bend of f'.
-    step = 1e-9 * np.maximum(1.0, np.abs(breaks))
-    below, above = (_sampling.sample(f, x, slope=True) for x in (breaks - step, breaks + step))
-    jumps = np.abs(above - below).max(1)
-    scale = np.abs(above).max(1) + np.abs(below).max(1) + 1e-3
-    if jumps[0] > 1e-6 * scale[0]:
-        return "jumping"
-    return "kinked" if jumps[1] > 1e-6 * scale[1] else "smooth"
+    # Found breaks are good to 1e-13. What f and f' change by across them shrinks with the step, or they jump.
+    near, far = (_changes(f, breaks, step) for step in (1e-9, 1e-6))
+    jumps = np.any((near > 0.1 * far) & (far > 1e-12), axis=1)
+    return "jumping" if jumps[0] else "kinked" if jumps[1] else "smooth"
+
+
+def _changes(f: Callable[..., Any], places: np.ndarray, step: float) -> np.ndarray:
+    """By how much f and f' change from a step below to a step above each place, (2, places)."""
+    step = step * np.maximum(1.0, np.abs(places))
+    below, above = (_sampling.sample(f, x, slope=True) for x in (places - step, places + step))
+    return np.abs(above - below)
 
 
 def edge_decay(f: Callable[..., Any], sigma_b: float = 0.0) -> tuple[float, int]:
@@ -216,17 +219,12 @@ def edge_decay(f: Callable[..., Any], sigma_b: float = 0.0) -> tuple[float, int]
     return 2 / (point.sigma_w**2 * point.q * float(bend.value[0])), 1
 
 
-def _slope_of(f: Callable[..., Any], x: Any) -> Any:
-    return _sampling.value_and_slope(f, x)[1]
-
-
 def _kinked_decay(f: Callable[..., Any], point: CriticalPoint) -> float:
     """9 / rate² where C'(1-ε) = 1 - rate √ε."""
     breaks = np.array(_mesh.breaks(f) if _declare.record(f) is not None else _mesh.undeclared(f))
-    step = 1e-9 * np.maximum(1.0, np.abs(breaks))
-    below, above = (_sampling.sample(f, x, slope=True)[1] for x in (breaks - step, breaks + step))
+    jumps = _changes(f, breaks, 1e-9)[1]
     density = np.exp(-(breaks**2) / (2 * point.q)) / math.sqrt(2 * math.pi * point.q)
     # u - v has variance 2qε, so u and v lie on either side of a kink with probability density·2√(qε/π), and
     # E f'(u) f'(v) = E f'² - E (f'(u) - f'(v))² / 2.
-    rate = point.sigma_w**2 * float(np.sum((above - below) ** 2 * density)) * math.sqrt(point.q / math.pi)
+    rate = point.sigma_w**2 * float(np.sum(jumps**2 * density)) * math.sqrt(point.q / math.pi)
     return 9 / rate**2

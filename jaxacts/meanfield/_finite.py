@@ -59,7 +59,7 @@ def width_deviation(
       Hanin & Rolnick (2018), https://arxiv.org/abs/1803.01719; Roberts, Yaida & Hanin (2022),
       https://arxiv.org/abs/2106.10165
     """
-    _sampling.check_callable(f)
+    _sampling.check_host(f)
     if width < 1:
         raise ValueError(f"width must be positive, was {width}")
     sigma_w, sigma_b, q = plain("sigma_w", sigma_w), plain("sigma_b", sigma_b), plain("q0", q0)

@@ -111,7 +111,7 @@ def fixed_point(
       >>> round(float(jaxacts.meanfield.fixed_point(jaxacts.tanh, 2.5, 0.3)), 6)
       4.079124
     """
-    _sampling.check_callable(f)
+    _sampling.check_host(f)
     sigma_w, sigma_b, q0 = plain("sigma_w", sigma_w), plain("sigma_b", sigma_b), plain("q0", q0)
     if all_points:
         return _all_points(f, sigma_w, sigma_b, q0)
@@ -255,7 +255,7 @@ def correlation_fixed_point(
       >>> round(float(jaxacts.meanfield.correlation_fixed_point(jaxacts.tanh, 2.5, 0.3)), 6)
       0.122104
     """
-    _sampling.check_callable(f)
+    _sampling.check_host(f)
     sigma_w, sigma_b = plain("sigma_w", sigma_w), plain("sigma_b", sigma_b)
     found = _correlation(f, sigma_w, sigma_b, q)
     if full_output:
@@ -328,7 +328,7 @@ def depth_scales(
     Reference:
       Schoenholz et al. (2017), https://arxiv.org/abs/1611.01232
     """
-    _sampling.check_callable(f)
+    _sampling.check_host(f)
     sigma_w, sigma_b = plain("sigma_w", sigma_w), plain("sigma_b", sigma_b)
     point = _attractor(f, sigma_w, sigma_b, 1.0)
     angle = _correlation(f, sigma_w, sigma_b, None if math.isnan(point.q) else point.q)
@@ -369,7 +369,7 @@ def phase(
       >>> jaxacts.meanfield.phase(jaxacts.relu, 2**0.5), jaxacts.meanfield.phase(jaxacts.tanh, 2.5, 0.3)
       ('critical', 'chaotic')
     """
-    _sampling.check_callable(f)
+    _sampling.check_host(f)
     sigma_w, sigma_b = plain("sigma_w", sigma_w), plain("sigma_b", sigma_b)
     point = _attractor(f, sigma_w, sigma_b, 1.0)
     if math.isnan(point.q):

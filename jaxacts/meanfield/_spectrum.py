@@ -64,7 +64,7 @@ def jacobian_spectrum(
     Reference:
       Pennington, Schoenholz & Ganguli (2017), https://arxiv.org/abs/1711.04735
     """
-    _sampling.check_callable(f)
+    _sampling.check_host(f)
     if weights not in ("gaussian", "orthogonal"):
         raise ValueError(f"weights must be 'gaussian' or 'orthogonal', was {weights!r}")
     sigma_w, sigma_b = plain("sigma_w", sigma_w), plain("sigma_b", sigma_b)

@@ -228,7 +228,7 @@ def gain(f: Callable[..., Any], kind: Kind = "he", *, full_output: bool = False)
     power, error = found.value[0], found.error[0]
     if _sampling.is_traced(power):
         return _answer(1 / jnp.sqrt(power), 0.5 * error / power**1.5, full_output)
-    if power <= error:  # no signal beyond rounding
+    if power <= max(error, 1e-28 * float(integrals(f, lambda y: (y * y,), 1.0).value[0])):  # only rounding
         infinite = jnp.asarray(jnp.inf, dtype=jnp.result_type(float))
         return Estimate(infinite, infinite, "the function has no signal") if full_output else infinite
     return _answer(1 / np.sqrt(power), 0.5 * error / power**1.5, full_output)

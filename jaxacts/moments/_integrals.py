@@ -42,7 +42,8 @@ def integrals(
     check_variance("q", q)
     if not _sampling.is_traced(q, mean) and np.ndim(q) == 0 == np.ndim(mean):
         try:
-            return _on_host(f, integrands, float(q), float(mean), slope, point)
+            with np.errstate(all="ignore"):  # what is not finite is reported in words
+                return _on_host(f, integrands, float(q), float(mean), slope, point)
         except _sampling.TracedCallable:
             pass
     return _in_jax(f, integrands, q, mean, slope, point)
@@ -58,7 +59,8 @@ def pair_integrals(
     check_correlation(c)
     if not _sampling.is_traced(q1, q2, c) and np.ndim(q1) == np.ndim(q2) == np.ndim(c) == 0:
         try:
-            return _pair_on_host(f, integrands, float(q1), float(q2), float(c), slope)
+            with np.errstate(all="ignore"):
+                return _pair_on_host(f, integrands, float(q1), float(q2), float(c), slope)
         except _sampling.TracedCallable:
             pass
     dtype = jnp.result_type(float)

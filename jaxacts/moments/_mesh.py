@@ -85,16 +85,22 @@ def _standard_edges() -> tuple[float, ...]:
 
 
 def _kinks(f: Callable[..., Any]) -> np.ndarray:
-    """Undeclared breaks: where halving went on until the panels were tiny."""
-    # No panel may begin at a round number, or a kink there would hide between two smooth panels.
-    start = _rules.scales(_REACH, 4.0) * 1.0986122886681098
+    """Undeclared breaks: where splitting went on until the panels were tiny."""
+    # A break within 0.3 % of a panel's end is seen by no node: panels begin at unlikely numbers, and twice.
+    found = [_kinks_from(f, _rules.scales(_REACH, 4.0) * factor) for factor in (1.0986122886681098, 2.3978)]
+    places = np.sort(np.concatenate(found))
+    fresh = np.diff(places, prepend=-np.inf) > 1e-6 * np.maximum(1.0, np.abs(places))
+    return places[fresh]
+
+
+def _kinks_from(f: Callable[..., Any], start: np.ndarray) -> np.ndarray:
     points, width = _refine(f, start[start != 0], _SEARCH, rounds=60, split=0.4365)
     centre = (points[1:] + points[:-1]) / 2
-    # A break is where panels shrink a thousandfold within a few; an oscillation has many of equal width.
+    # A break is where panels shrink a hundredfold within a few; an oscillation has many of equal width.
     scale = np.maximum(1.0, np.abs(centre))
     padded = np.pad(np.minimum(width / scale, 1.0), 14, constant_values=np.nan)
     around = np.stack([padded[i : i + width.size] for i in range(29)])
-    found = (width / scale <= np.nanmin(around, axis=0)) & (width / scale < 1e-3 * np.nanmax(around, axis=0))
+    found = (width / scale <= np.nanmin(around, axis=0)) & (width / scale < 1e-2 * np.nanmax(around, axis=0))
     # A break within 0.3 % of a panel's end is seen by no node: look beyond the panel, and look closely.
     last = points.size - 1
     places = [_locate(f, points[max(i - 6, 0)], points[min(i + 7, last)]) for i in np.flatnonzero(found)]

@@ -22,15 +22,20 @@ _COARSE = (-13.0, -9.0, -6.5, -4.0, -2.0, 0.0, 2.0, 4.0, 6.5, 9.0, 13.0)
 _BLUR = (-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
 
 
-def roots(q: Array, floor: float) -> tuple[Array, Array]:
-    """√q with a finite derivative at 0, and a positive stand-in for it to divide by.
+def safe_root(q: Array, floor: float) -> tuple[Array, Array]:
+    """Whether q is 0, and √q or there √floor.
 
-    At q = 0 the value is exactly 0 and the derivative is that of √ at `floor`. Differences of f over √floor
+    Where q = 0 the value comes from elsewhere and only the derivative from here: differences of f over √floor
     lose eps/√floor to rounding and floor (smooth f) or √floor (a kink in the way) to truncation.
     """
     dead = q == 0
-    safe = jnp.sqrt(jnp.where(dead, q + floor, q))
-    return jnp.where(dead, safe - jax.lax.stop_gradient(safe), safe), safe
+    return dead, jnp.sqrt(jnp.where(dead, q + floor, q))
+
+
+def _instead(dead: Array, exact: Array, nearby: Array) -> Array:
+    """The value `exact` with the derivative of `nearby` where `dead`, else `nearby`."""
+    correction = jnp.where(dead, exact - nearby, 0.0)
+    return nearby + jax.lax.stop_gradient(correction)
 
 
 def as_points(edges: tuple[Any, ...], dtype: Any) -> Array:
@@ -69,13 +74,13 @@ def _panel_error(values: Array, z: Array, width: Array) -> Array:
 def integrate(rows: Rows, edges: tuple[Any, ...], q: Array, mean: Array) -> tuple[Array, Array]:
     """E[g(mean + √q z)] and error estimates for the k functions in `rows`; edges are in x."""
     # eps^(2/3) balances rounding and truncation of the derivative of a smooth function at q = 0.
-    spread, safe = roots(q, float(jnp.finfo(q.dtype).eps) ** (2 / 3))
-    left, width = panels(_rules.EDGES, (as_points(edges, q.dtype) - mean) / safe)
+    dead, spread = safe_root(q, float(jnp.finfo(q.dtype).eps) ** (2 / 3))
+    left, width = panels(_rules.EDGES, (as_points(edges, q.dtype) - mean) / spread)
     z, w = nodes(left, width)
     values = rows((mean + spread * z).ravel()).reshape(-1, *z.shape)
     rounding = 2 * jnp.finfo(z.dtype).eps * jnp.sum(jnp.abs(values) * w[None], axis=(1, 2))
     error = _panel_error(values, z, width) + jax.lax.stop_gradient(rounding)
-    return jnp.sum(values * w[None], axis=(1, 2)), error
+    return _instead(dead, rows(mean[None])[:, 0], jnp.sum(values * w[None], axis=(1, 2))), error
 
 
 def integrate_pair(
@@ -99,20 +104,22 @@ def integrate_pair(
       The k expectations and their error estimates.
     """
     eps = float(jnp.finfo(c.dtype).eps)
-    spread1, safe1 = roots(q1, eps ** (2 / 3))
-    spread2, safe2 = roots(q2, eps ** (2 / 3))
-    # Correlated beyond rounding, the derivative with respect to c is a one-sided difference: √eps for kinks.
-    rest, safe_rest = roots((1 - c) * (1 + c), eps)
+    # At a variance of 0 the value holds, and derivatives with respect to it are NaN: most are infinite.
+    spread1, spread2 = jnp.sqrt(q1), jnp.sqrt(q2)
+    _, safe1 = safe_root(q1, eps)
+    _, safe2 = safe_root(q2, eps)
+    # At |c| = 1 the derivative with respect to c is a one-sided difference; √eps is the best step for kinks.
+    dead, rest = safe_root((1 - c) * (1 + c), eps)
     points, special = as_points(edges, c.dtype), as_points(breaks, c.dtype)
     away = jnp.where(jnp.abs(c) < 1e-12, 1e-12, c)
-    blur = safe_rest / jnp.abs(away) * jnp.asarray(_BLUR, dtype=c.dtype)
+    blur = rest / jnp.abs(away) * jnp.asarray(_BLUR, dtype=c.dtype)
     smoothed = (special / (safe2 * away))[:, None] + blur[None, :]
     left, width = panels(_rules.EDGES, points / safe1, points / (safe2 * away), smoothed.ravel())
     a, w = nodes(left, width)
 
     def given(a: Array) -> tuple[Array, Array]:
         """E[g(v) | a] for one a, and its error."""
-        start, size = panels(_COARSE, (points / safe2 - c * a) / safe_rest)
+        start, size = panels(_COARSE, (points / safe2 - c * a) / rest)
         b, weights = nodes(start, size)
         values = rows((spread2 * (c * a + rest * b)).ravel()).reshape(-1, *b.shape)
         return jnp.sum(values * weights[None], axis=(1, 2)), _panel_error(values, b, size)
@@ -122,9 +129,12 @@ def integrate_pair(
         return jax.vmap(given, out_axes=1)(a)
 
     inner, inner_error = jax.lax.map(panel, a)  # (panels, k, nodes): one panel at a time bounds the memory
+    inner, inner_error = jnp.swapaxes(inner, 0, 1), jnp.swapaxes(inner_error, 0, 1)
     outer = rows((spread1 * a).ravel()).reshape(-1, *a.shape)
-    values = outer * jnp.swapaxes(inner, 0, 1)
+    values = outer * inner
     size = jnp.sum(jnp.abs(values) * w[None], axis=(1, 2))
-    error = jnp.sum(jnp.abs(outer) * jnp.swapaxes(inner_error, 0, 1) * w[None], axis=(1, 2))
+    error = jnp.sum(jnp.abs(outer) * inner_error * w[None], axis=(1, 2))
     error = jax.lax.stop_gradient(error + 4 * eps * size) + _panel_error(values, a, width)
-    return jnp.sum(values * w[None], axis=(1, 2)), error
+    same = rows((spread2 * c * a).ravel()).reshape(-1, *a.shape)
+    exact = jnp.sum(outer * same * w[None], axis=(1, 2))
+    return _instead(dead, exact, jnp.sum(values * w[None], axis=(1, 2))), error
