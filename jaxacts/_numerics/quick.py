@@ -89,19 +89,24 @@ def _polynomial(x: Array, terms: tuple[float, ...]) -> Array:
     result = np.float32(terms[-1])
     for c in reversed(terms[:-1]):
         result = result * x + np.float32(c)
-    return result
+    return result  # pyright: ignore[reportReturnType]  # an array after the first term
 
 
 class _Exp(NamedTuple):
-    """exp(t) = p * a * b: a number near 1 and two powers of two, to be multiplied in last."""
+    """exp(t) = (1 + q) * a * b: a number near 1 and two powers of two, to be multiplied in last."""
 
-    p: Array
+    q: Array
     a: Array
     b: Array
 
+    @property
+    def p(self) -> Array:
+        """1 + q."""
+        return np.float32(1.0) + self.q
+
     def times(self, y: Array) -> Array:
         """`y` exp(t), without an underflow before the result's own."""
-        return y * self.p * self.a * self.b
+        return (y + y * self.q) * self.a * self.b  # one rounding less than with the sum 1 + q
 
     def times_where(self, condition: Array, y: Array) -> Array:
         """`y` exp(t) where the condition holds, else `y`.
@@ -110,8 +115,9 @@ class _Exp(NamedTuple):
         own; so a quotient goes in here once instead of into both branches of a select.
         """
         one = np.float32(1.0)
-        p, a, b = (jnp.where(condition, part, one) for part in self)
-        return y * p * a * b
+        q = jnp.where(condition, self.q, np.float32(0.0))
+        a, b = (jnp.where(condition, part, one) for part in (self.a, self.b))
+        return (y + y * q) * a * b
 
 
 def _exp(t: Array, low: Array | None = None) -> _Exp:
@@ -122,10 +128,10 @@ def _exp(t: Array, low: Array | None = None) -> _Exp:
     r = (t - n * np.float32(0.693359375)) - n * np.float32(-2.12194440054690583e-4)
     if low is not None:
         r = r + low
-    p = np.float32(1.0) + (r + r * r * _polynomial(r, EXP))
+    q = r + r * r * _polynomial(r, EXP)
     k = lax.convert_element_type(n, np.int32)
     half = lax.shift_right_arithmetic(k, np.int32(1))
-    return _Exp(p, _two_to(half), _two_to(k - half))
+    return _Exp(q, _two_to(half), _two_to(k - half))
 
 
 def _two_to(k: Array) -> Array:
@@ -138,6 +144,11 @@ def _logistic(x: Array) -> tuple[_Exp, Array]:
     return e, e.p * e.a * e.b
 
 
+def _square_of_one_plus(v: Array) -> Array:
+    """(1 + v)^2 for 0 <= v <= 1, with fewer rounding errors than the square of a rounded sum."""
+    return np.float32(1.0) + v * (np.float32(2.0) + v)
+
+
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x))."""
     e, value = _logistic(x)
@@ -148,8 +159,7 @@ def sigmoid(x: Array) -> Array:
 def sigmoid_slope(x: Array) -> Array:
     """sigmoid(x) sigmoid(-x)."""
     e, value = _logistic(x)
-    m = np.float32(1.0) + value
-    return e.times(np.float32(1.0) / (m * m))
+    return e.times(np.float32(1.0) / _square_of_one_plus(value))
 
 
 def silu(x: Array) -> Array:
@@ -170,8 +180,7 @@ def silu_slope(x: Array) -> Array:
     y = _modest(x)
     # (1 + x) + e on the left: the part that cancels at the zero is exact
     one = np.float32(1.0)
-    m = one + value
-    ratio = jnp.where(x < 0, (one + y) + value, one + value * (one + y)) / (m * m)
+    ratio = jnp.where(x < 0, (one + y) + value, one + value * (one + y)) / _square_of_one_plus(value)
     return e.times_where(x < 0, ratio)
 
 
@@ -197,8 +206,7 @@ def tanh(x: Array) -> Array:
 def tanh_slope(x: Array) -> Array:
     """1 - tanh(x)^2."""
     e = _exp(np.float32(-2.0) * lax.abs(x))
-    m = np.float32(0.5) + np.float32(0.5) * (e.p * e.a * e.b)
-    return e.times(np.float32(1.0) / (m * m))
+    return e.times(np.float32(4.0) / _square_of_one_plus(e.p * e.a * e.b))
 
 
 def _mish_ratio(v: Array, negative: Array) -> tuple[Array, Array]:
@@ -222,11 +230,14 @@ def mish_slope(x: Array) -> Array:
     e, v = _logistic(x)
     y = _modest(x)
     n, m = _mish_ratio(v, x < 0)
-    one, four = np.float32(1.0), np.float32(4.0)
+    one, two, four = np.float32(1.0), np.float32(2.0), np.float32(4.0)
+    # m^2 with m = c + w, as c^2 + w (2c + w): fewer rounding errors than the square of a rounded sum
+    w = jnp.where(x < 0, two * v + v * v, two * v * (one + v))
+    square = jnp.where(x < 0, four, one) + w * (jnp.where(x < 0, four, two) + w)
     right = n * m + four * y * (one + v) * (v * v)
     # n m + 4 x (1 + e) with the part that cancels at the zero written as an exact difference
-    left = four * (one + y) + v * ((np.float32(6.0) + four * y) + v * (four + v))
-    return e.times_where(x < 0, jnp.where(x < 0, left, right) / (m * m))
+    left = four * (one + y) + v * ((np.float32(6.0) + four * y) + (four * v + v * v))
+    return e.times_where(x < 0, jnp.where(x < 0, left, right) / square)
 
 
 def expm1(x: Array) -> Array:
@@ -252,13 +263,21 @@ def _split_square(x: Array) -> tuple[Array, Array]:
     return h * h * half, rest * (x + h) * half
 
 
+_ROOT_TWO = 1.4142135623730951
+_ROOT_TWO_HEAD = 181 / 128  # eight bits of it
+
+
 def _gauss_erfcx(x: Array) -> tuple[_Exp, Array]:
     """(exp(-x^2/2), erfcx(|x| / sqrt 2))."""
     high, low = _split_square(x)
-    t = lax.abs(x) * np.float32(0.70710678118654752)
+    size = lax.abs(x)
+    t = size * np.float32(0.70710678118654752)
     shift = np.float32(3.75)
     p = _polynomial(np.float32(1.0) - np.float32(7.5) / (t + shift), ERFCX)
-    return _exp(-high, -low), p / (np.float32(1.0) + np.float32(2.0) * t)
+    # 1 + sqrt(2) |x|, the first part of it exact
+    h = short(size)
+    rest = h * np.float32(_ROOT_TWO - _ROOT_TWO_HEAD) + (size - h) * np.float32(_ROOT_TWO)
+    return _exp(-high, -low), p / ((np.float32(1.0) + h * np.float32(_ROOT_TWO_HEAD)) + rest)
 
 
 _ROOT_TWO_PI = 0.3989422804014327
@@ -313,11 +332,10 @@ def gelu_tanh_slope(x: Array) -> Array:
     e = _exp(-v.head, -v.tail)
     one = np.float32(1.0)
     value = e.p * e.a * e.b
-    m = one + value
     # left: (1 - w) + e with w = |x v'|, the part that cancels at the zero as an exact difference
     left = (one - w.head) + (value - w.tail)
     right = one + value * (one + (w.head + w.tail))
-    return e.times_where(x < 0, jnp.where(x < 0, left, right) / (m * m))
+    return e.times_where(x < 0, jnp.where(x < 0, left, right) / _square_of_one_plus(value))
 
 
 def soft_sign(x: Array) -> Array:
@@ -382,7 +400,8 @@ def squareplus(x: Array) -> Array:
 
 def squareplus_slope(x: Array) -> Array:
     """(1 + x / sqrt(x^2 + 4)) / 2."""
-    half = np.float32(0.5)
-    r = _square_root_plus(x)
-    part = np.float32(1.0) / (half * lax.abs(x) + half * r) / r
+    # half of 1 - y / sqrt(s), with s = y^2 + 4, is 2 / (y sqrt(s) + s); beyond 2^63.4 that is 0 to any precision
+    y = lax.min(lax.abs(x), np.float32(2.0**63.4))
+    s = y * y + np.float32(4.0)
+    part = np.float32(2.0) / (y * lax.sqrt(s) + s)
     return jnp.where(x > 0, np.float32(1.0) - part, part)
