@@ -75,6 +75,34 @@ def sinc(u: Pair, n: int) -> list[Number]:
     return [pr.where(is_near, a, b) for a, b in zip(near, far, strict=True)]
 
 
+def _above_zero(wave: Number, other: Number) -> Number:
+    """1 + wave, which touches zero, given the other of sine and cosine, whose zeros are there."""
+    assert isinstance(wave, Pair)
+    low = lax.lt(wave.head, pr.constant(wave.head, -0.5))
+    return pr.where(low, pr.divide(pr.square(other), pr.subtract(1.0, wave)), pr.add(wave, 1.0))
+
+
+def _plus_wave(u: Pair, n: int, wave: Number, slope: Number) -> list[Number]:
+    """U + wave, whose derivative is 1 + slope."""
+    cycle = (wave, slope, pr.negative(wave), pr.negative(slope))
+    rates = [pr.multiply(cycle[k % 4], Fraction(1, math.factorial(k))) for k in range(2, n + 1)]
+    return [pr.add(u, wave), *([_above_zero(slope, wave)] if n else []), *rates]
+
+
+@_elementary
+def plus_sin(u: Pair, n: int) -> list[Number]:
+    """U + sin(u), with a derivative that is accurate where it touches zero."""
+    s, c = el.sin_cos(u)
+    return _plus_wave(u, n, s, c)
+
+
+@_elementary
+def plus_cos(u: Pair, n: int) -> list[Number]:
+    """U + cos(u), in the same way."""
+    s, c = el.sin_cos(u)
+    return _plus_wave(u, n, c, pr.negative(s))
+
+
 @_elementary
 def snake(u: Pair, n: int) -> list[Number]:
     """The sum u + sin(u)^2; its derivative 1 + sin(2 u) is a square, so accurate where it touches zero."""
@@ -83,9 +111,14 @@ def snake(u: Pair, n: int) -> list[Number]:
     if n:
         lifted, _ = el.sin_cos(pr.add(u, PI / 4))
         lifted = pr.times_power(pr.square(lifted), 2.0)
-        # a phase so large has no room for pi / 4
-        large = lax.gt(lax.abs(u.head), pr.constant(u.head, 2048.0))
-        result.append(pr.where(large, pr.square(pr.add(s, c)), lifted))
+        # a phase so large has no room for pi / 4, but its double is exact
+        size = lax.abs(u.head)
+        top = 0.5 * _LARGEST[np.dtype(size.dtype)]
+        double = pr.where(lax.lt(size, pr.constant(size, top)), pr.times_power(u, 2.0), 0.0)
+        far = pr.where(
+            lax.lt(size, pr.constant(size, top)), _above_zero(*el.sin_cos(double)), pr.square(pr.add(s, c))
+        )
+        result.append(pr.where(lax.gt(size, pr.constant(size, 2048.0)), far, lifted))
     if n > 1:
         double_s = pr.times_power(pr.multiply(s, c), 2.0)
         double_c = pr.multiply(pr.subtract(c, s), pr.add(c, s))

@@ -48,7 +48,8 @@ def pflu(x: ArrayLike) -> Array:
       Array([-0.14644662,  0.        ,  1.8944272 ], dtype=float32)
 
     Reference:
-      Zhu, Meng & Li, Neurocomputing 429 (2021), as given in Kunc & Kléma, Three Decades of Activations (2024), https://arxiv.org/abs/2402.09092
+      Zhu, Meng & Li, Neurocomputing 429 (2021), as given in Kunc & Kléma, Three Decades of Activations
+      (2024), https://arxiv.org/abs/2402.09092
     """
     x, narrow = widen(x)
     return narrow(_pflu(x))
@@ -76,7 +77,8 @@ declare(
         year=2021,
     ),
     formula=r"\tfrac{x}{2}\left(1+\tfrac{x}{\sqrt{1+x^2}}\right)",
-    reference="Zhu, Meng & Li, Neurocomputing 429 (2021), as given in Kunc & Kléma, Three Decades of Activations (2024), https://arxiv.org/abs/2402.09092",
+    reference="Zhu, Meng & Li, Neurocomputing 429 (2021), as given in Kunc & Kléma, Three Decades of "
+    "Activations (2024), https://arxiv.org/abs/2402.09092",
 )
 
 
@@ -110,7 +112,8 @@ def fpflu(x: ArrayLike) -> Array:
       Array([-0.29289323,  0.        ,  2.        ], dtype=float32)
 
     Reference:
-      Zhu, Meng & Li, Neurocomputing 429 (2021), as given in Kunc & Kléma, Three Decades of Activations (2024), https://arxiv.org/abs/2402.09092
+      Zhu, Meng & Li, Neurocomputing 429 (2021), as given in Kunc & Kléma, Three Decades of Activations
+      (2024), https://arxiv.org/abs/2402.09092
     """
     x, narrow = widen(x)
     return narrow(_fpflu(x))
@@ -136,7 +139,8 @@ declare(
         smoothness=1,
     ),
     formula=r"x\ (x\ge0);\quad x+\tfrac{x^2}{\sqrt{1+x^2}}\ (x<0)",
-    reference="Zhu, Meng & Li, Neurocomputing 429 (2021), as given in Kunc & Kléma, Three Decades of Activations (2024), https://arxiv.org/abs/2402.09092",
+    reference="Zhu, Meng & Li, Neurocomputing 429 (2021), as given in Kunc & Kléma, Three Decades of "
+    "Activations (2024), https://arxiv.org/abs/2402.09092",
 )
 
 
@@ -209,8 +213,16 @@ declare(
 
 # --- sinlu
 
+
+def _sinlu_program(x, a, b):
+    # 1 + cos(x) is the slope where a = b = 1, and touches zero
+    plain = isinstance(a, float) and isinstance(b, float) and a == b == 1
+    ripple = waves.plus_sin(x) if plain else x + a * series.sin(waves.phase(b, x))
+    return ripple * series.sigmoid(x)
+
+
 _sinlu = waves.endless(
-    lambda x, a, b: (x + a * series.sin(waves.phase(b, x))) * series.sigmoid(x),
+    _sinlu_program,
     left=(0.0, 0.0),
     right=(1.0, 0.0),
 )
@@ -243,7 +255,7 @@ def sinlu(x: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
     return narrow(_sinlu(x, like(a, x), like(b, x)))
 
 
-def _sinlu_derivative(x: Array, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
+def _sinlu_derivative(x: Array, a: float | Array = 1.0, b: float | Array = 1.0) -> Array:
     s = nn.sigmoid(x)
     return (1 + a * b * jnp.cos(b * x)) * s + (x + a * jnp.sin(b * x)) * s * nn.sigmoid(-x)
 
@@ -285,8 +297,16 @@ declare(
 
 # --- coslu
 
+
+def _coslu_program(x, a, b):
+    # 1 - sin(x) is the slope where a = b = 1, and touches zero
+    plain = isinstance(a, float) and isinstance(b, float) and a == b == 1
+    ripple = waves.plus_cos(x) if plain else x + a * series.cos(waves.phase(b, x))
+    return ripple * series.sigmoid(x)
+
+
 _coslu = waves.endless(
-    lambda x, a, b: (x + a * series.cos(waves.phase(b, x))) * series.sigmoid(x),
+    _coslu_program,
     left=(0.0, 0.0),
     right=(1.0, 0.0),
 )
@@ -319,7 +339,7 @@ def coslu(x: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
     return narrow(_coslu(x, like(a, x), like(b, x)))
 
 
-def _coslu_derivative(x: Array, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
+def _coslu_derivative(x: Array, a: float | Array = 1.0, b: float | Array = 1.0) -> Array:
     s = nn.sigmoid(x)
     return (1 - a * b * jnp.sin(b * x)) * s + (x + a * jnp.cos(b * x)) * s * nn.sigmoid(-x)
 
