@@ -48,7 +48,8 @@ def softplus(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
       Array([0.3132617, 0.6931472, 2.126928 ], dtype=float32)
 
     Reference:
-      Dugas, Bengio, Bélisle, Nadeau & Garcia, Incorporating Second-Order Functional Knowledge for Better Option Pricing, NIPS 13 (2000)
+      Dugas, Bengio, Bélisle, Nadeau & Garcia, Incorporating Second-Order Functional Knowledge for Better
+      Option Pricing, NIPS 13 (2000)
     """
     x, narrow = widen(x)
     return narrow(_softplus(x, like(beta, x)))
@@ -74,7 +75,8 @@ declare(
         aliases=("smooth_relu",),
     ),
     formula=r"\log(1+e^{\beta x})/\beta",
-    reference="Dugas, Bengio, Bélisle, Nadeau & Garcia, Incorporating Second-Order Functional Knowledge for Better Option Pricing, NIPS 13 (2000)",
+    reference="Dugas, Bengio, Bélisle, Nadeau & Garcia, Incorporating Second-Order Functional Knowledge for "
+    "Better Option Pricing, NIPS 13 (2000)",
     cases=({}, {"beta": 2.0}, {"beta": 0.5}),
 )
 
@@ -83,9 +85,10 @@ declare(
 
 
 def _squareplus_series(x: series.Series, b: series.Operand) -> series.Series:
-    # relu(x) + part(|x|), where part = (b / 2) / (|x| + sqrt(x^2 + b)) neither cancels nor, with 1 / |x|, overflows
+    # relu(x) + part(|x|), where part = (b / 2) / (|x| + sqrt(x^2 + b))
+    # neither cancels nor, with 1 / |x|, overflows
     size = series.absolute(x)
-    large = tails.beyond(x, math.sqrt(b) if isinstance(b, float) else series.sqrt(b))
+    large = tails.beyond(x, series.sqrt(b) if isinstance(b, series.Series) else math.sqrt(b))
     w = tails.inverse(series.where(large, size, 1.0))
     far = (0.5 * b) * w / (1.0 + series.sqrt(1.0 + b * w * w))
     near = series.where(large, 0.0, x)
@@ -275,8 +278,17 @@ declare(
 
 # --- bent_identity
 
+
+def _bent_identity_program(x):
+    # far out through 1 / |x|, whose cube, the second derivative, keeps its digits down to the smallest number
+    size = series.absolute(x)
+    w = tails.inverse(size)
+    far = (size - 1.0) + w / (1.0 + series.sqrt(1.0 + w * w))
+    return x + 0.5 * series.where(tails.beyond(x, 4096.0), far, series.hypot_one(x))
+
+
 _bent_identity = smooth(
-    lambda x: x + 0.5 * series.hypot_one(x),
+    _bent_identity_program,
     left=(0.5, -0.5),
     right=(1.5, -0.5),
     # where the second derivative 1 / (2 |x|^3) falls below the smallest normal number
@@ -371,7 +383,7 @@ def smu(x: ArrayLike, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
     return narrow(_smu(x, like(alpha, x), like(mu, x)))
 
 
-def _smu_derivative(x: Array, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
+def _smu_derivative(x: Array, alpha: float | Array = 0.25, mu: float | Array = 1.0) -> Array:
     u = mu * (1 - alpha) * x
     bell = 2 / jnp.sqrt(jnp.pi) * jnp.exp(-(u**2))
     return alpha + (1 - alpha) / 2 * (lax.erfc(-u) + u * bell)
@@ -417,7 +429,7 @@ _sau = smooth(_sau_series, left=lambda alpha, beta: (alpha, 0.0), right=(1.0, 0.
 
 
 def sau(x: ArrayLike, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
-    r"""Smooth activation unit, :math:`\alpha x+(1-\alpha)\left[x\,\Phi(\beta x)+\varphi(\beta x)/\beta\right]`.
+    r"""Smooth activation unit, :math:`\alpha x+(1-\alpha)[x\,\Phi(\beta x)+\varphi(\beta x)/\beta]`.
 
     The leaky rectifier with slope alpha, convolved with a normal distribution of standard deviation
     1/beta; convex.
@@ -444,7 +456,7 @@ def sau(x: ArrayLike, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
     return narrow(_sau(x, like(alpha, x), like(beta, x)))
 
 
-def _sau_derivative(x: Array, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
+def _sau_derivative(x: Array, alpha: float | Array = 0.15, beta: float | Array = 1.0) -> Array:
     return alpha + (1 - alpha) * lax.erfc(-beta * x / jnp.sqrt(2.0)) / 2
 
 
