@@ -36,7 +36,7 @@ class Config:
     width: int = 64  # units in each
     steps: int = 800  # Adam steps; a run that needs more is counted with this number
     record_every: int = 20  # resolution of the answer
-    learning_rates: tuple[float, ...] = (3e-3, 1e-2)
+    learning_rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
     target: float = 0.5  # accuracy; a linear classifier reaches about 0.32, these networks 0.6
     seeds: int = 8
     resamples: int = 10_000  # of the bootstrap

@@ -29,6 +29,25 @@ def custom(x):
     return jnp.where(x > 0, x, 0.1 * x)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_once(tmp_path_factory):
+    """A compilation cache for this module: most tests train with the same program."""
+    from jax.experimental.compilation_cache import compilation_cache
+
+    new = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("xla")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+    }
+    old = {name: getattr(jax.config, name) for name in new}
+    for name, value in new.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()  # JAX looks at the folder once a process otherwise
+    yield
+    for name, value in old.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch):
     monkeypatch.setattr(execution, "_BATCH_SECONDS", 1e-3)  # one run a batch: eight batches
