@@ -13,7 +13,6 @@ from jax import lax
 from jaxacts._numerics import elementary as el
 from jaxacts._numerics import pair as pr
 from jaxacts._numerics import series
-from jaxacts._numerics.constants import PI
 from jaxacts._numerics.pair import Number, Pair
 from jaxacts._numerics.series import Series, _elementary
 from jaxacts._numerics.smooth import Asymptote, smooth
@@ -109,16 +108,12 @@ def snake(u: Pair, n: int) -> list[Number]:
     s, c = el.sin_cos(u)
     result: list[Number] = [pr.add(u, pr.square(s))]
     if n:
-        lifted, _ = el.sin_cos(pr.add(u, PI / 4))
-        lifted = pr.times_power(pr.square(lifted), 2.0)
-        # a phase so large has no room for pi / 4, but its double is exact
+        # the double of the phase is exact unless it overflows
         size = lax.abs(u.head)
-        top = 0.5 * _LARGEST[np.dtype(size.dtype)]
-        double = pr.where(lax.lt(size, pr.constant(size, top)), pr.times_power(u, 2.0), 0.0)
-        far = pr.where(
-            lax.lt(size, pr.constant(size, top)), _above_zero(*el.sin_cos(double)), pr.square(pr.add(s, c))
-        )
-        result.append(pr.where(lax.gt(size, pr.constant(size, 2048.0)), far, lifted))
+        fits = lax.lt(size, pr.constant(size, 0.5 * _LARGEST[np.dtype(size.dtype)]))
+        double = pr.where(fits, pr.times_power(u, 2.0), 0.0)
+        assert isinstance(double, Pair)
+        result.append(pr.where(fits, _above_zero(*el.sin_cos(double)), pr.square(pr.add(s, c))))
     if n > 1:
         double_s = pr.times_power(pr.multiply(s, c), 2.0)
         double_c = pr.multiply(pr.subtract(c, s), pr.add(c, s))
