@@ -10,7 +10,8 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-# What also runs with the lowest supported versions (`pytest -m core`): the promise, the theory, the lab, the command line.
+# What also runs with the lowest supported versions (`pytest -m core`): the promise, the theory, the lab, the
+# command line.
 CORE = {
     "test_layers.py",
     "test_contract.py",

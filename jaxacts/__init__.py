@@ -1,4 +1,4 @@
-"""jaxacts: activation functions for JAX whose derivatives can be trusted, and the evidence to choose among them."""
+"""jaxacts: activation functions for JAX with derivatives to be trusted, and evidence to choose among them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 from typing import Any
 
-from jaxacts._declare import Activation, Facts, Record, derivative, facts, get, names, record, records
+from jaxacts._declare import Activation, Facts, Record, derivative, facts, get, names, record, records  # noqa: F401
 from jaxacts.activations import *  # noqa: F403
 from jaxacts.activations import __all__ as _activations
 
@@ -29,7 +29,7 @@ _SUBMODULES = (
 )
 _LATER = {"lean": "_lean", "recommend_init": "initializers", "transformed": "transforms"}
 
-__all__ = sorted(  # noqa: PLE0605
+__all__ = sorted(  # pyright: ignore[reportUnsupportedDunderAll]
     [
         *_activations,
         *_SUBMODULES,

@@ -1,7 +1,7 @@
 """Records: what is known about each activation, and how it is found again.
 
-An activation is a bare ``def``. :func:`declare` adds its analytic derivative and its facts to a registry that feeds
-the tests, the quadrature, the plots and the catalogue. Nothing here changes how the function itself runs.
+An activation is a bare ``def``. :func:`declare` adds its analytic derivative and its facts to a registry that
+feeds the tests, the quadrature, the plots and the catalogue. Nothing here changes how the function runs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 Array = jax.Array
 
@@ -32,8 +33,8 @@ class Facts:
       image: infimum and supremum of f over the real line.
       limits: f(-inf) and f(+inf); NaN where there is no limit.
       derivative_limits: f'(-inf) and f'(+inf); NaN where there is no limit.
-      kinks: pairs (point, value): where f' jumps or is undefined, and the derivative that `jax.grad` takes there.
-      knots: points where f is pieced together and only a higher derivative jumps; quadrature splits there too.
+      kinks: pairs (point, value): where f' jumps or is undefined, and the derivative `jax.grad` takes there.
+      knots: points where f is pieced together and only a higher derivative jumps; quadrature splits there.
       smoothness: how many derivatives are continuous; -1 for a jump, 0 for a kink, ``inf`` for smooth.
       monotone: whether f is non-decreasing (or non-increasing) everywhere.
       parity: "odd", "even" or None.
@@ -98,7 +99,7 @@ class Record:
         """Names and defaults of the parameters that follow `x`."""
         return MappingProxyType(_defaults(self.fn))
 
-    def facts_at(self, **params: float) -> Facts:
+    def facts_at(self, **params: Any) -> Facts:
         """The facts at the given parameters, defaults for the rest."""
         _check_parameters(self.fn, params)
         if isinstance(self._facts, Facts):
@@ -110,8 +111,8 @@ class Record:
 class Activation:
     """A function with its parameters bound: hashable, equal by value, picklable, one jit cache key.
 
-    Calling it with a `key` keyword is allowed, as `equinox.nn.Sequential` does; a stochastic function receives it,
-    the others ignore it.
+    Calling it with a `key` keyword is allowed, as `equinox.nn.Sequential` does; a stochastic function
+    receives it, the others ignore it.
     """
 
     fn: Callable[..., Array]
@@ -129,7 +130,8 @@ class Activation:
         name = getattr(self.fn, "__name__", type(self.fn).__name__)
         numbers = (int, float)
         return name + "".join(
-            f"-{key}={value:g}" if isinstance(value, numbers) else f"-{key}={value}" for key, value in self.params
+            f"-{key}={value:g}" if isinstance(value, numbers) else f"-{key}={value}"
+            for key, value in self.params
         )
 
     def __repr__(self) -> str:
@@ -144,7 +146,7 @@ _OTHERS: dict[str, Callable] = {}
 
 
 def _defaults(fn: Callable) -> dict[str, Any]:
-    """Parameters after the first and their defaults, read from the code object (fast enough for import time)."""
+    """Parameters after the first and their defaults, read from the code object (fast at import time)."""
     code = fn.__code__
     names = code.co_varnames[1 : code.co_argcount]
     return dict(zip(names, fn.__defaults__ or (), strict=True))
@@ -202,7 +204,7 @@ def declare(
 
 
 def _in_own_type(derivative: Callable[..., Array]) -> Callable[..., Array]:
-    """The derivative with the type rules of the functions: 16-bit input is computed in float32 and rounded once."""
+    """The derivative with the functions' type rules: 16-bit input is computed in float32, rounded once."""
 
     @functools.wraps(derivative)
     def typed(x: Any, *args: Any, **params: Any) -> Array:
@@ -262,7 +264,7 @@ def record(f: Any) -> Record | None:
 
 
 def unbind(f: Any) -> tuple[Any, dict[str, Any]]:
-    """The function behind an :class:`Activation` or a keyword-only `functools.partial`, and its parameters."""
+    """The function behind an :class:`Activation` or a keyword-only `partial`, and its parameters."""
     if isinstance(f, Activation):
         return f.fn, dict(f.params)
     if isinstance(f, functools.partial) and not f.args:
@@ -342,7 +344,7 @@ def _number(name: str, value: Any) -> float | int | bool | str | None:
         return operator.index(value)
     except TypeError:
         pass
-    if getattr(value, "shape", None) == () and not isinstance(value, jax.core.Tracer):
+    if getattr(value, "shape", None) == () and not isinstance(value, Tracer):
         return float(value)
     raise TypeError(
         f"parameter {name!r} must be a plain number to be bound, was {type(value).__name__}; "
@@ -387,7 +389,7 @@ def get(f: str | Callable[..., Array], **params: Any) -> Activation:
 
 
 def as_inexact(x: Any) -> Array:
-    """`x` as a real floating array; integers and booleans become the default float type, complex is refused."""
+    """`x` as a real floating array; integers and booleans become the default float, complex is refused."""
     x = jnp.asarray(x)
     if jnp.issubdtype(x.dtype, jnp.floating):
         return x

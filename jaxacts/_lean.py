@@ -33,11 +33,11 @@ def lean(f: Callable[..., Array]) -> Lean:
     r"""An activation that keeps only its input for the backward pass, and computes the rest again.
 
     Autodiff stores every intermediate that the derivative of `f` needs: up to five arrays of the size of the
-    activation for mish or gelu written in plain `jax.numpy`. The wrapped function stores x alone. An optimisation
-    barrier in the backward pass keeps the compiler from merging the recomputation with the forward pass,
-    which would bring the stored arrays back (a plain `jax.custom_vjp` saves nothing under jit). The catalogue's own
-    smooth functions store one array as they are (their derivative); for them the gain is that the array is x,
-    which a preceding layer often keeps anyway.
+    activation for mish or gelu written in plain `jax.numpy`. The wrapped function stores x alone. An
+    optimisation barrier in the backward pass keeps the compiler from merging the recomputation with the
+    forward pass, which would bring the stored arrays back (a plain `jax.custom_vjp` saves nothing under jit).
+    The catalogue's own smooth functions store one array as they are (their derivative); for them the gain is
+    that the array is x, which a preceding layer often keeps anyway.
 
     Args:
       f: any function of an array, and possibly of parameters, that `jax.vjp` can differentiate.
@@ -53,8 +53,8 @@ def lean(f: Callable[..., Array]) -> Lean:
       Array(1.0490361, dtype=float32, weak_type=True)
 
     Reference:
-      Bulò, Porzi & Kontschieder, In-Place Activated BatchNorm (2017), https://arxiv.org/abs/1712.02616, for the idea of
-      recomputing activations; Griewank & Walther, Evaluating Derivatives (2008), chapter 12.
+      Bulò, Porzi & Kontschieder, In-Place Activated BatchNorm (2017), https://arxiv.org/abs/1712.02616, for
+      the idea of recomputing activations; Griewank & Walther, Evaluating Derivatives (2008), chapter 12.
     """
     if not callable(f):
         raise TypeError(f"f must be callable, was {type(f).__name__}")

@@ -12,7 +12,8 @@ from experiments.speed import elementwise
 
 @pytest.mark.parametrize("name", ["mish", "gelu"])
 def test_at_most_two_arrays_a_layer(name):
-    # ten layers: the activation that the next layer multiplies and the input that is kept; plain code takes 30 to 40
+    # ten layers: the activation that the next layer multiplies and the input that is kept; plain code
+    # takes 30 to 40
     assert elementwise.buffers(jaxacts.lean(getattr(jaxacts, name))) <= 20.5
     assert elementwise.buffers(jaxacts.lean(elementwise.PEERS[name])) <= 20.5
     assert elementwise.buffers(elementwise.PEERS[name]) > 28

@@ -1,7 +1,9 @@
-"""Write docs/catalogue.md and the two gallery pictures. Run: python tools/build_catalogue.py [--measure]
+"""Write docs/catalogue.md and the two gallery pictures.
 
-The page lists every function with formula, facts, accuracy and reference. The accuracy comes from docs/accuracy.json,
-which `--measure` writes anew with `jaxacts check --json` (several minutes).
+    python tools/build_catalogue.py [--measure]
+
+The page lists every function with formula, facts, accuracy and reference. The accuracy comes from
+docs/accuracy.json, which `--measure` writes anew with `jaxacts check --json` (several minutes).
 """
 
 from __future__ import annotations
@@ -78,7 +80,10 @@ def accuracy() -> dict[str, str]:
         for cell in entry["cells"]:
             mine = cells.setdefault(entry["name"], {}).setdefault(cell["dtype"], [])
             mine.append(f"{cell['error']:.2f}")
-    return {name: "<br>".join(f"{kind}: {' / '.join(v)}" for kind, v in found.items()) for name, found in cells.items()}
+    return {
+        name: "<br>".join(f"{kind}: {' / '.join(v)}" for kind, v in found.items())
+        for name, found in cells.items()
+    }
 
 
 def page() -> str:
@@ -88,9 +93,10 @@ def page() -> str:
     lines = [
         "# Catalogue",
         "",
-        "Written by `python tools/build_catalogue.py` from the records in the code; every fact below has a test that",
-        "would fail if it were false. Accuracy is the worst error of f / f' / f'' over the whole range in units in the last",
-        "place (ULP), as `jaxacts check` measures it against mpmath. All curves: [functions](gallery_functions.png),",
+        "Written by `python tools/build_catalogue.py` from the records in the code; every fact below has",
+        "a test that would fail if it were false. Accuracy is the worst error of f / f' / f'' over the whole",
+        "range in units in the last place (ULP), as `jaxacts check` measures it against mpmath. All curves:",
+        "[functions](gallery_functions.png),",
         "[derivatives](gallery_derivatives.png).",
         "",
         f"## Elementwise functions ({len(records)})",
@@ -104,10 +110,12 @@ def page() -> str:
         aliases = f" ({', '.join(row['aliases'])})" if row["aliases"] else ""
         cells = [
             f"`{name}`{aliases}", f"${row['formula']}$", parameters, catalogue.image(row),
-            ", ".join([catalogue.smoothness(row), *catalogue.properties(row)]), found.get(name, ""), row["reference"],
+            ", ".join([catalogue.smoothness(row), *catalogue.properties(row)]), found.get(name, ""),
+            row["reference"],
         ]  # fmt: skip
         lines.append("| " + " | ".join(str(c).replace("|", r"\|") for c in cells) + " |")
-    lines += ["", f"## Gated, vector-valued and stochastic functions ({len(_OTHERS)})", "", "| name | summary |", "|---|---|"]
+    lines += ["", f"## Gated, vector-valued and stochastic functions ({len(_OTHERS)})", ""]
+    lines += ["| name | summary |", "|---|---|"]
     for name, fn in sorted(_OTHERS.items()):
         first = catalogue.summary(fn).replace("|", r"\|")
         lines.append(f"| `{name}` | {first} |")

@@ -1,9 +1,12 @@
-"""Fit the polynomials of jaxacts/_numerics/_coefficients.py for erfc and erf. Run: python tools/fit_erfc.py
+"""Fit the polynomials of jaxacts/_numerics/_coefficients.py for erfc and erf.
 
-erfcx(x) = exp(x^2) erfc(x) for x >= 0 is (1 + 2x)^-1 times a smooth function of y = (x - K) / (x + K), K = 3.75
-(Shepherd & Laframboise, Mathematics of Computation 36 (1981), https://doi.org/10.1090/S0025-5718-1981-0595058-X).
-erf(x) / x is a smooth function of x^2 on [0, 1]. Both are interpolated at Chebyshev nodes with 60 digits, which is within
-a small factor of minimax, and the coefficients are printed with the worst relative error that is left.
+    python tools/fit_erfc.py
+
+erfcx(x) = exp(x^2) erfc(x) for x >= 0 is (1 + 2x)^-1 times a smooth function of y = (x - K) / (x + K),
+K = 3.75 (Shepherd & Laframboise, Mathematics of Computation 36 (1981),
+https://doi.org/10.1090/S0025-5718-1981-0595058-X). erf(x) / x is a smooth function of x^2 on [0, 1]. Both
+are interpolated at Chebyshev nodes with 60 digits, which is within a small factor of minimax, and the
+coefficients are printed with the worst relative error that is left.
 """
 
 import mpmath as mp
@@ -71,6 +74,7 @@ def erf_over_x(t):
 
 
 def report(name, f, coefficients):
+    """Print the coefficients as Python, with the worst relative error that they leave."""
     worst = max(abs(mp.polyval(coefficients[::-1], t) / f(t) - 1) for t in mp.linspace(-1, 1, 401))
     print(f"# {name}: worst relative error {mp.nstr(worst, 3)} = 2^{mp.nstr(mp.log(worst, 2), 4)}")
     print(f"{name} = (")

@@ -1,6 +1,9 @@
-"""Fit the float32 polynomials of jaxacts/_numerics/quick.py. Run: python tools/fit_quick.py
+"""Fit the float32 polynomials of jaxacts/_numerics/quick.py.
 
-Interpolation at Chebyshev nodes with 50 digits, within a small factor of minimax; the worst relative error is printed.
+    python tools/fit_quick.py
+
+Interpolation at Chebyshev nodes with 50 digits, within a small factor of minimax; the worst relative error
+is printed.
 """
 
 import mpmath as mp

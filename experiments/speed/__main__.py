@@ -35,17 +35,14 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     size, rounds = (2**12, 2) if arguments.smoke else (2**22, 9)
 
-    print(
-        f"float32, {size} numbers, jax {jax.__version__}, {jax.devices()[0].device_kind}; ms of CPU time, medians"
-    )
+    device = jax.devices()[0].device_kind
+    print(f"float32, {size} numbers, jax {jax.__version__}, {device}; ms of CPU time, medians")
     print("| function | jaxacts f | jax.nn f | jaxacts f + f' | jax.nn f + f' | ratio f + f' (range) |")
     print("|---|--:|--:|--:|--:|--:|")
     for row in elementwise.measure(size, rounds):
         low, high = row.spread
-        print(
-            f"| {row.name} | {row.forward[0]:.1f} | {row.forward[1]:.1f} | {row.both[0]:.1f} | {row.both[1]:.1f} "
-            f"| {row.ratio:.2f} ({low:.2f}-{high:.2f}) |"
-        )
+        times = " | ".join(f"{t:.1f}" for t in (*row.forward[:2], *row.both[:2]))
+        print(f"| {row.name} | {times} | {row.ratio:.2f} ({low:.2f}-{high:.2f}) |")
 
     print("\nTemporary memory of the gradient of 10 layers, in arrays of the size of one activation:")
     print("| function | jaxacts | lean(jaxacts) | jax.nn | lean(jax.nn) |")
@@ -55,9 +52,8 @@ def main(argv: list[str] | None = None) -> int:
         found = [elementwise.buffers(f) for f in (ours, jaxacts.lean(ours), theirs, jaxacts.lean(theirs))]
         print(f"| {name} | " + " | ".join(f"{v:.0f}" for v in found) + " |")
 
-    print(
-        f"\nimport jaxacts adds {1e3 * import_cost(2 if arguments.smoke else 7):.0f} ms of CPU time to import jax"
-    )
+    extra = 1e3 * import_cost(2 if arguments.smoke else 7)
+    print(f"\nimport jaxacts adds {extra:.0f} ms of CPU time to import jax")
     return 0
 
 

@@ -121,7 +121,7 @@ def _power_of_two(n: Array, extra: Array | int = 0) -> tuple[Array, Array]:
 def exp(u: Number, scaled: bool = True) -> Pair:
     """exp(u), held over a scale where it is small unless `scaled` is false; clamped just below overflow."""
     assert isinstance(u, Pair)
-    u = unscaled(u)  # type: ignore[assignment]
+    u = unscaled(u)
     kind = np.dtype(u.head.dtype)
     low, high = constant(u.head, _LOWEST[kind]), constant(u.head, _HIGHEST[kind])
     inside = lax.bitwise_and(lax.gt(u.head, low), lax.lt(u.head, high))
@@ -202,7 +202,7 @@ def log1p_unit(u: Number) -> Pair:
 def log(u: Number) -> Pair:
     """Natural logarithm of a positive number."""
     assert isinstance(u, Pair)
-    u = unscaled(u)  # type: ignore[assignment]
+    u = unscaled(u)
     double = is_double(u.head)
     integer, bias, width = (np.int64, 1023, 52) if double else (np.int32, 127, 23)
     bits = lax.bitcast_convert_type(u.head, integer)
@@ -265,7 +265,7 @@ def gauss(x: Pair) -> Pair:
 def erfc(x: Number) -> Pair:
     """Complementary error function; held over a scale where it is small."""
     assert isinstance(x, Pair)
-    x = unscaled(x)  # type: ignore[assignment]
+    x = unscaled(x)
     size = absolute(x)
     tail = multiply(gauss(size), erfcx(size))
     near = add(1.0, negative(_erf_near(x)))
@@ -279,7 +279,7 @@ def erfc(x: Number) -> Pair:
 def ierfc(x: Number) -> Pair:
     """Integral of erfc from x to infinity; held over a scale where it is small."""
     assert isinstance(x, Pair)
-    x = unscaled(x)  # type: ignore[assignment]
+    x = unscaled(x)
     size = absolute(x)
     bell = gauss(size)
     # exp(-x^2) / sqrt(pi) - x erfc(x) while that does not cancel
@@ -386,9 +386,9 @@ def _sin_cos_near(v: Array, rest: Array) -> tuple[Pair, Pair]:
 
 
 def sin_cos(x: Number) -> tuple[Pair, Pair]:
-    """Sine and cosine; for large |x| the library's own, with the part of x that one float cannot hold added."""
+    """Sine and cosine; for large |x| the library's own, plus what the part of x beyond one float adds."""
     assert isinstance(x, Pair)
-    x = unscaled(x)  # type: ignore[assignment]
+    x = unscaled(x)
     v = lax.add(x.head, x.tail)
     rest = lax.add(lax.sub(x.head, v), x.tail)
     s, c = lax.sin(v), lax.cos(v)
@@ -403,7 +403,7 @@ def sin_cos(x: Number) -> tuple[Pair, Pair]:
 def arctan(x: Number) -> Pair:
     """Inverse tangent."""
     assert isinstance(x, Pair)
-    x = unscaled(x)  # type: ignore[assignment]
+    x = unscaled(x)
     y = exact(lax.atan(lax.add(x.head, x.tail)))
     # one step of Newton's method: x = tan(y + d) gives d = (x cos y - sin y) / (cos y + x sin y) for small d
     s, c = sin_cos(y)

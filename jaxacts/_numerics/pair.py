@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import jax
 import numpy as np
@@ -115,6 +115,10 @@ def negative(a: Number) -> Number:
     return Pair(lax.neg(a.head), lax.neg(a.tail), a.scale)
 
 
+@overload
+def unscaled(a: Pair) -> Pair: ...
+@overload
+def unscaled(a: Number) -> Number: ...
 def unscaled(a: Number) -> Number:
     """`a` without its scale; parts below the smallest normal number are lost."""
     if not isinstance(a, Pair) or a.scale is None:
@@ -127,7 +131,7 @@ def _aligned(a: Pair, b: Pair) -> tuple[Pair, Pair]:
     if a.scale is b.scale:
         return a, b
     if a.scale is None or b.scale is None:
-        return unscaled(a), unscaled(b)  # type: ignore[return-value]
+        return unscaled(a), unscaled(b)
     scale = Scale(lax.min(a.scale.up, b.scale.up), lax.max(a.scale.down, b.scale.down))
 
     def over(p: Pair) -> Pair:
@@ -142,9 +146,10 @@ def add(a: Number, b: Number) -> Number:
     if not isinstance(a, Pair):
         a, b = b, a
     if not isinstance(a, Pair):
+        assert not isinstance(b, Pair)
         return Fraction(a) + Fraction(b)
     if not isinstance(b, Pair):
-        return a if b == 0 else _add_constant(unscaled(a), b)  # type: ignore[arg-type]
+        return a if b == 0 else _add_constant(unscaled(a), b)
     a, b = _aligned(a, b)
     # Knuth's sum: exact for operands in any order of magnitude.
     s = lax.add(a.head, b.head)
@@ -174,6 +179,7 @@ def multiply(a: Number, b: Number) -> Number:
     if not isinstance(a, Pair):
         a, b = b, a
     if not isinstance(a, Pair):
+        assert not isinstance(b, Pair)
         return Fraction(a) * Fraction(b)  # a product of floats would round
     if not isinstance(b, Pair):
         if b == 0:
@@ -260,6 +266,6 @@ def with_sign(magnitude: Pair, like: Pair) -> Pair:
 
 
 def rescale(a: Pair, small: Array, power: int) -> Pair:
-    """`a` (unscaled value) held over the scale 2^power where `small`: for numbers produced already multiplied by it."""
+    """`a` (unscaled value) over the scale 2^power where `small`: for numbers that come multiplied by it."""
     one, up, down = (lax.full_like(a.head, v) for v in (1.0, 2.0**power, 2.0**-power))
     return Pair(a.head, a.tail, Scale(lax.select(small, up, one), lax.select(small, down, one)))

@@ -1,4 +1,4 @@
-"""Truncated Taylor series whose coefficients are pairs: one program gives f and all its derivatives, to full accuracy.
+"""Truncated Taylor series whose coefficients are pairs: one program gives f and all its derivatives.
 
 A program is an ordinary formula, ``x * tanh(softplus(x))``, evaluated on a `Series` instead of a number. The
 series holds the Taylor coefficients of the formula in x (and in those parameters that are differentiated) up
@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 import jax
@@ -33,7 +33,7 @@ class Series:
 
     __slots__ = ("orders", "terms")
 
-    def __init__(self, orders: Index, terms: dict[Index, Number]):
+    def __init__(self, orders: Index, terms: Mapping[Index, Number]):
         """Keep the coefficients that are not literally zero."""
         self.orders = orders
         self.terms = {k: v for k, v in terms.items() if isinstance(v, Pair) or v != 0}
@@ -114,7 +114,7 @@ class Series:
         return sum(self.orders)
 
 
-Operand = Series | Number
+Operand = Series | float | Fraction
 
 
 def compose(coefficients: Sequence[Number], u: Series) -> Series:
@@ -212,7 +212,7 @@ def sqrt(u: Pair, n: int) -> list[Number]:
 
 
 def _logistic_parts(u: Pair, n: int) -> tuple[Pair, Number, Number, list[Number]]:
-    """sigmoid(u), sigmoid'(u), 1 - 2 sigmoid(u), and sigmoid's derivative coefficients, from e = exp(-|u|)."""
+    """sigmoid(u), sigmoid'(u), 1 - 2 sigmoid(u), and the coefficients of sigmoid', from e = exp(-|u|)."""
     size = pr.absolute(pr.unscaled(u))  # type: ignore[arg-type]
     e = el.exp(pr.negative(size))
     inverse = pr.divide(1.0, pr.add(e, 1.0))
@@ -228,7 +228,8 @@ def _logistic_parts(u: Pair, n: int) -> tuple[Pair, Number, Number, list[Number]
     turn = pr.multiply(pr.subtract(pr.unscaled(e), 1.0), inverse)  # 1 - 2 sigmoid(|u|)
     turn = pr.with_sign(turn, u)  # type: ignore[arg-type]
     # S = sigmoid', w = 1 - 2 sigmoid: S' = S w, w' = -2 S
-    s, w = [slope], [turn]
+    s: list[Number] = [slope]
+    w: list[Number] = [turn]
     for k in range(n - 1):
         s_next = pr.multiply(_convolve(s, w, k), Fraction(1, k + 1))
         w.append(pr.multiply(s[k], Fraction(-2, k + 1)))

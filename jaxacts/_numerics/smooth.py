@@ -185,7 +185,7 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
         values = [next(given) if p is None else p for p in fixed]
         for asymptote, beyond in ((left, lax.lt(x, lax.neg(edge))), (right, lax.gt(x, edge))):
             if asymptote is not None:
-                slope, intercept = asymptote(*values) if callable(asymptote) else asymptote
+                slope, intercept = asymptote(*values) if callable(asymptote) else asymptote  # pyright: ignore[reportGeneralTypeIssues]
                 result = lax.select(beyond, _line(slope, intercept, order, x), result)
     return lax.select(lax.ne(x, x), x, result)
 
@@ -203,7 +203,7 @@ def _scale_back(result: Array, size: Array, down: Array) -> Array:
 
 
 def _extend(result: Array, excess: Array) -> Array:
-    """The derivative with respect to a parameter `excess` times as far out as it was taken, where that is above 1.
+    """The derivative in a parameter `excess` times as far out as it was taken, where that is above 1.
 
     There it is c x, or c, or c / x, which differ by so much that the result itself tells which.
     """

@@ -80,4 +80,4 @@ _FAMILIES = (
     _stochastic,
     _vector,
 )
-__all__ = sorted(name for family in _FAMILIES for name in family.__all__)  # noqa: PLE0605
+__all__ = sorted(name for family in _FAMILIES for name in family.__all__)  # pyright: ignore[reportUnsupportedDunderAll]

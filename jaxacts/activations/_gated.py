@@ -26,8 +26,8 @@ _silu = smooth(
 def silu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
     r"""Sigmoid-weighted linear unit, :math:`x\,\sigma(\beta x)`.
 
-    Also known as swish. Smooth, unbounded above, with one dip below zero; it tends to 0 on the left and to the identity
-    on the right (for beta > 0).
+    Also known as swish. Smooth, unbounded above, with one dip below zero; it tends to 0 on the left and to
+    the identity on the right (for beta > 0).
 
     Args:
       x: input of any shape.
@@ -50,7 +50,7 @@ def silu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
     return narrow(_silu(x, like(beta, x)))
 
 
-def _silu_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:
+def _silu_derivative(x: Array, beta: float | Array = 1.0) -> Array:
     s = nn.sigmoid(beta * x)
     return s + beta * x * s * nn.sigmoid(-beta * x)
 
@@ -58,8 +58,9 @@ def _silu_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:
 def _silu_facts(beta: float) -> Facts:
     if beta == 0:  # the gate is constant: f(x) = x / 2
         return Facts(
-            image=(-inf, inf), limits=(-inf, inf), derivative_limits=(0.5, 0.5), lipschitz=0.5, lipschitz_derivative=0.0,
-            monotone=True, parity="odd", zero_centred=True, family="gated", year=2017, aliases=("swish",),
+            image=(-inf, inf), limits=(-inf, inf), derivative_limits=(0.5, 0.5), lipschitz=0.5,
+            lipschitz_derivative=0.0, monotone=True, parity="odd", zero_centred=True, family="gated",
+            year=2017, aliases=("swish",),
         )  # fmt: skip
     # f(x) = g(beta x) / beta with g the default, which is mirrored for beta < 0
     low = -0.278464542761074
@@ -99,8 +100,8 @@ _gelu = smooth(
 def gelu(x: ArrayLike) -> Array:
     r"""Gaussian error linear unit, exact: :math:`x\,\Phi(x)` with the normal distribution function.
 
-    Smooth, with one dip below zero; 0 on the left, the identity on the right. This is the exact form; `jax.nn.gelu`
-    computes the tanh approximation by default, which is `gelu_tanh` here.
+    Smooth, with one dip below zero; 0 on the left, the identity on the right. This is the exact form;
+    `jax.nn.gelu` computes the tanh approximation by default, which is `gelu_tanh` here.
 
     Args:
       x: input of any shape.
@@ -159,7 +160,7 @@ _gelu_tanh = smooth(
 
 
 def gelu_tanh(x: ArrayLike) -> Array:
-    r"""Gaussian error linear unit, tanh approximation: :math:`\tfrac{x}{2}(1+\tanh(\sqrt{2/\pi}(x+0.044715x^3)))`.
+    r"""GELU with a hyperbolic tangent: :math:`\tfrac{x}{2}(1+\tanh(\sqrt{2/\pi}(x+0.044715x^3)))`.
 
     Within 5e-4 of the exact `gelu`. It is the default of `jax.nn.gelu`, which overflows for large 16-bit
     inputs in its gradient; this one does not.
@@ -360,7 +361,7 @@ def e_swish(x: ArrayLike, beta: ArrayLike = 1.75) -> Array:
     return narrow(_e_swish(x, like(beta, x)))
 
 
-def _e_swish_derivative(x: Array, beta: ArrayLike = 1.75) -> Array:
+def _e_swish_derivative(x: Array, beta: float | Array = 1.75) -> Array:
     return beta * _silu_derivative(x)
 
 

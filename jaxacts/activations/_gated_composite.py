@@ -223,7 +223,7 @@ def logish(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array
     return narrow(_logish(x, like(alpha, x), like(beta, x)))
 
 
-def _logish_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
+def _logish_derivative(x: Array, alpha: float | Array = 1.0, beta: float | Array = 1.0) -> Array:
     s = nn.sigmoid(beta * x)
     return alpha * (jnp.log1p(s) + beta * x * s * nn.sigmoid(-beta * x) / (1 + s))
 
@@ -290,7 +290,7 @@ def smish(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
     return narrow(_smish(x, like(alpha, x), like(beta, x)))
 
 
-def _smish_derivative(x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0) -> Array:
+def _smish_derivative(x: Array, alpha: float | Array = 1.0, beta: float | Array = 1.0) -> Array:
     s = nn.sigmoid(beta * x)
     gate = jnp.tanh(jnp.log1p(s))
     return alpha * (gate + beta * x * (1 - gate) * (1 + gate) * s * nn.sigmoid(-beta * x) / (1 + s))
@@ -428,7 +428,7 @@ def aptx(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: Arr
 
 
 def _aptx_derivative(
-    x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: ArrayLike = 0.5
+    x: Array, alpha: float | Array = 1.0, beta: float | Array = 1.0, gamma: float | Array = 0.5
 ) -> Array:
     # 1 + tanh u and 1 - tanh u as sigmoids keep the tails
     up, down = nn.sigmoid(2 * beta * x), nn.sigmoid(-2 * beta * x)

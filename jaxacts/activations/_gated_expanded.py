@@ -98,7 +98,7 @@ _xatlu = smooth(
 
 
 def xatlu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
-    r"""Expanded arctan linear unit, :math:`x\left[(1+2\alpha)\left(\tfrac{\arctan x}{\pi}+\tfrac12\right)-\alpha\right]`.
+    r"""Expanded arctan linear unit, :math:`x[(1+2\alpha)(\tfrac{\arctan x}{\pi}+\tfrac12)-\alpha]`.
 
     The gate ranges over (-alpha, 1 + alpha); alpha is trained from 0 in the paper. Convex.
 
@@ -123,7 +123,7 @@ def xatlu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
     return narrow(_xatlu(x, like(alpha, x)))
 
 
-def _xatlu_derivative(x: Array, alpha: ArrayLike = 0.5) -> Array:
+def _xatlu_derivative(x: Array, alpha: float | Array = 0.5) -> Array:
     return (1 + 2 * alpha) * _calu_derivative(x) - alpha
 
 
@@ -189,7 +189,7 @@ def xgelu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
     return narrow(_xgelu(x, like(alpha, x)))
 
 
-def _xgelu_derivative(x: Array, alpha: ArrayLike = 0.5) -> Array:
+def _xgelu_derivative(x: Array, alpha: float | Array = 0.5) -> Array:
     slope = lax.erfc(-x / jnp.sqrt(2.0)) / 2 + x * jnp.exp(-(x**2) / 2) / jnp.sqrt(2 * jnp.pi)
     return (1 + 2 * alpha) * slope - alpha
 
@@ -257,7 +257,7 @@ def xsilu(x: ArrayLike, alpha: ArrayLike = 0.5) -> Array:
     return narrow(_xsilu(x, like(alpha, x)))
 
 
-def _xsilu_derivative(x: Array, alpha: ArrayLike = 0.5) -> Array:
+def _xsilu_derivative(x: Array, alpha: float | Array = 0.5) -> Array:
     slope = nn.sigmoid(x) + x * nn.sigmoid(x) * nn.sigmoid(-x)
     return (1 + 2 * alpha) * slope - alpha
 

@@ -268,7 +268,7 @@ def aria2(x: ArrayLike, alpha: ArrayLike = 1.5, beta: ArrayLike = 2.0) -> Array:
     return narrow(_aria2(x, like(alpha, x), like(beta, x)))
 
 
-def _aria2_derivative(x: Array, alpha: ArrayLike = 1.5, beta: ArrayLike = 2.0) -> Array:
+def _aria2_derivative(x: Array, alpha: float | Array = 1.5, beta: float | Array = 2.0) -> Array:
     gate = jnp.exp(-alpha * jnp.logaddexp(-beta * x, 0.0))
     return gate * (1 + alpha * beta * x * nn.sigmoid(-beta * x))
 
@@ -317,7 +317,7 @@ def _acon_c_series(
     return gate if p2 == 0 else gate + p2 * x
 
 
-def _acon_c_slope(p1: ArrayLike, p2: ArrayLike, beta: ArrayLike, side: int) -> ArrayLike:
+def _acon_c_slope(p1: float | Array, p2: float | Array, beta: float | Array, side: int) -> float | Array:
     turn = side * jnp.sign(beta * (p1 - p2))  # the sign of the gate's argument far out on that side
     return p2 + (p1 - p2) * (1 + turn) / 2
 
@@ -357,7 +357,9 @@ def acon_c(x: ArrayLike, p1: ArrayLike = 1.0, p2: ArrayLike = 0.0, beta: ArrayLi
     return narrow(_acon_c(x, like(p1, x), like(p2, x), like(beta, x)))
 
 
-def _acon_c_derivative(x: Array, p1: ArrayLike = 1.0, p2: ArrayLike = 0.0, beta: ArrayLike = 1.0) -> Array:
+def _acon_c_derivative(
+    x: Array, p1: float | Array = 1.0, p2: float | Array = 0.0, beta: float | Array = 1.0
+) -> Array:
     d = p1 - p2
     s = nn.sigmoid(beta * d * x)
     return d * (s + beta * d * x * s * nn.sigmoid(-beta * d * x)) + p2

@@ -120,7 +120,7 @@ def golu(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: Arr
 
 
 def _golu_derivative(
-    x: Array, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: ArrayLike = 1.0
+    x: Array, alpha: float | Array = 1.0, beta: float | Array = 1.0, gamma: float | Array = 1.0
 ) -> Array:
     e = beta * jnp.exp(jnp.minimum(-gamma * x, 30.0))
     return alpha * jnp.exp(-e) * (1 + gamma * x * e)
@@ -244,7 +244,9 @@ _lalu = smooth(
 
 
 def lalu(x: ArrayLike) -> Array:
-    r"""Laplace linear unit, x gated by the Laplace distribution function: :math:`x(1-e^{-x}/2)`, x >= 0; :math:`x e^x/2`, x < 0.
+    r"""Laplace linear unit: :math:`x(1-e^{-x}/2)` for x >= 0, :math:`x e^x/2` for x < 0.
+
+    x gated by the distribution function of the Laplace distribution.
 
     One dip below zero; 0 on the left, the identity on the right. The third derivative jumps at 0.
 
@@ -328,7 +330,7 @@ def sgelu(x: ArrayLike, alpha: ArrayLike = 0.1) -> Array:
     return narrow(_sgelu(x, like(alpha, x)))
 
 
-def _sgelu_derivative(x: Array, alpha: ArrayLike = 0.1) -> Array:
+def _sgelu_derivative(x: Array, alpha: float | Array = 0.1) -> Array:
     bell = jnp.sqrt(2 / jnp.pi) * jnp.exp(-(x**2) / 2)
     return alpha * (lax.erf(x / jnp.sqrt(2.0)) + x * bell)
 
