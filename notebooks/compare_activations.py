@@ -49,7 +49,8 @@ from jaxacts.lab import statistics, summary
 
 FAST = os.environ.get("FAST") == "1"
 NAMES = ["sigmoid", "tanh", "relu", "gelu", "silu"]
-plt.rcParams["savefig.dpi"] = 70  # small pictures keep the saved notebook small
+plt.show()  # loads the backend that makes figures appear below their cells
+DPI = 75  # small pictures keep the saved notebook small
 
 # %% [markdown]
 # ## What they look like
@@ -63,10 +64,12 @@ for name in NAMES:
     f = jaxacts.get(name)
     slope = jax.vmap(jax.grad(f))(z)
     gap = float(jnp.abs(slope - jaxacts.derivative(f)(z)).max())
-X
+    print(f"{name:8} largest slope {jaxacts.facts(f).lipschitz:.4f}; grad and analytic differ by {gap:.0e}")
 
 # %%
-jaxacts.plotting.activations(NAMES)
+figure = jaxacts.plotting.activations(NAMES)
+figure.set_dpi(DPI)
+figure
 
 # %% [markdown]
 # ## What theory expects
@@ -106,7 +109,9 @@ for row in sorted(found.rows, key=lambda row: -row["mean"]):
 # %%
 runs = {name: summary.chosen_runs(results, name, "") for name in NAMES}
 scores = {name: statistics.t_bands(summary.score_curves(results, index)) for name, index in runs.items()}
-jaxacts.plotting.convergence(results.steps, scores, label="test accuracy, 95 % intervals")
+figure = jaxacts.plotting.convergence(results.steps, scores, label="test accuracy, 95 % intervals")
+figure.set_dpi(DPI)
+figure
 
 # %% [markdown]
 # The gradient of every weight matrix, input side first, at the first record and at the end. Compare its slope
@@ -115,9 +120,10 @@ jaxacts.plotting.convergence(results.steps, scores, label="test accuracy, 95 % i
 # %%
 norms = {name: results.curves["gradient_norm"][index].mean(0) for name, index in runs.items()}
 moments = {"first record": 0, "end": -1}
-jaxacts.plotting.gradient_flow(
-    {text: {name: norms[name][at] for name in NAMES} for text, at in moments.items()}
-)
+panels = {text: {name: norms[name][at] for name in NAMES} for text, at in moments.items()}
+figure = jaxacts.plotting.gradient_flow(panels)
+figure.set_dpi(DPI)
+figure
 
 # %% [markdown]
 # ## Your own function

@@ -27,9 +27,11 @@ def build(source: Path) -> Path:
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"{source.stem}-{number}"[-64:]  # stable: random ones would change in every diff
     with tempfile.TemporaryDirectory() as elsewhere:
-        nbclient.NotebookClient(
+        client = nbclient.NotebookClient(
             notebook, timeout=1800, kernel_name="python3", resources={"metadata": {"path": elsewhere}}
-        ).execute()
+        )
+        client.coalesce_streams = True  # one output for one cell's printing
+        client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of day
     notebook.metadata = nbformat.from_dict(
