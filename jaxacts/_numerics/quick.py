@@ -1,4 +1,6 @@
-"""Float32 values and slopes of the most used functions, in plain arithmetic: a few rounding errors instead of none, but fast.
+"""Float32 values and slopes of the most used functions, in plain arithmetic.
+
+A few rounding errors instead of none, but fast.
 
 `smooth` takes these for the value and the first derivative in float32 (hence for the 16-bit types); higher
 derivatives and float64 come from the Taylor series. They are held to the same promise by the same tests.
@@ -139,7 +141,7 @@ def _two_to(k: Array) -> Array:
 
 
 def _logistic(x: Array) -> tuple[_Exp, Array]:
-    """e = exp(-|x|) in parts, and as a number."""
+    """The number e = exp(-|x|) in parts, and as a number."""
     e = _exp(-lax.abs(x))
     return e, e.p * e.a * e.b
 
@@ -163,7 +165,7 @@ def sigmoid_slope(x: Array) -> Array:
 
 
 def silu(x: Array) -> Array:
-    """x sigmoid(x)."""
+    """SiLU, x sigmoid(x)."""
     e, value = _logistic(x)
     y = lax.max(x, np.float32(-1e3))  # so that -inf times 0 is 0
     return e.times_where(x < 0, y / (np.float32(1.0) + value))
@@ -218,7 +220,7 @@ def _mish_ratio(v: Array, negative: Array) -> tuple[Array, Array]:
 
 
 def mish(x: Array) -> Array:
-    """x tanh(softplus(x)) as a rational function of e = exp(-|x|)."""
+    """Mish, x tanh(softplus(x)), as a rational function of e = exp(-|x|)."""
     e, v = _logistic(x)
     n, m = _mish_ratio(v, x < 0)
     y = lax.max(x, np.float32(-1e3))
@@ -285,7 +287,7 @@ _ROOT_TWO_PI_HEAD = 3268 / 8192  # twelve bits of it
 
 
 def gelu(x: Array) -> Array:
-    """x Phi(x)."""
+    """GELU, x Phi(x)."""
     y = lax.clamp(np.float32(-14.5), x, np.float32(14.5))
     e, r = _gauss_erfcx(y)
     tail = e.times(np.float32(0.5) * y * r)  # x Phi(-|x|)
@@ -318,7 +320,7 @@ def _tanh_argument(x: Array, cubic: float) -> Pair:
 
 
 def gelu_tanh(x: Array) -> Array:
-    """x sigmoid(v), v = 2 sqrt(2/pi) x (1 + 0.044715 x^2)."""
+    """GELU with tanh, x sigmoid(v), v = 2 sqrt(2/pi) x (1 + 0.044715 x^2)."""
     v = _tanh_argument(lax.clamp(np.float32(-12.0), x, np.float32(12.0)), _CUBIC)
     e = _exp(-v.head, -v.tail)
     y = lax.max(x, np.float32(-12.0))
@@ -339,7 +341,7 @@ def gelu_tanh_slope(x: Array) -> Array:
 
 
 def soft_sign(x: Array) -> Array:
-    """x / (1 + |x|)."""
+    """Soft sign, x / (1 + |x|)."""
     y = lax.clamp(np.float32(-(2.0**100)), x, np.float32(2.0**100))
     return y / (np.float32(1.0) + lax.abs(y))
 
@@ -400,7 +402,8 @@ def squareplus(x: Array) -> Array:
 
 def squareplus_slope(x: Array) -> Array:
     """(1 + x / sqrt(x^2 + 4)) / 2."""
-    # half of 1 - y / sqrt(s), with s = y^2 + 4, is 2 / (y sqrt(s) + s); beyond 2^63.4 that is 0 to any precision
+    # half of 1 - y / sqrt(s), with s = y^2 + 4, is 2 / (y sqrt(s) + s); beyond 2^63.4
+    # that is 0 to any precision
     y = lax.min(lax.abs(x), np.float32(2.0**63.4))
     s = y * y + np.float32(4.0)
     part = np.float32(2.0) / (y * lax.sqrt(s) + s)

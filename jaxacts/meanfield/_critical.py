@@ -179,8 +179,8 @@ def smoothness_class(f: Callable[..., Any]) -> Literal["smooth", "kinked", "jump
 
 def _changes(f: Callable[..., Any], places: np.ndarray, step: float) -> np.ndarray:
     """By how much f and f' change from a step below to a step above each place, (2, places)."""
-    step = step * np.maximum(1.0, np.abs(places))
-    below, above = (_sampling.sample(f, x, slope=True) for x in (places - step, places + step))
+    steps = step * np.maximum(1.0, np.abs(places))
+    below, above = (_sampling.sample(f, x, slope=True) for x in (places - steps, places + steps))
     return np.abs(above - below)
 
 

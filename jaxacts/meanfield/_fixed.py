@@ -196,7 +196,7 @@ def _all_points(f: Callable[..., Any], sigma_w: float, sigma_b: float, q0: float
 def sign_changes(values: np.ndarray, noise: np.ndarray) -> list[tuple[int, int]]:
     """Neighbouring indices between which the values change sign, ignoring what is within the noise."""
     real = np.flatnonzero(np.abs(values) > noise)
-    return [(i, j) for i, j in itertools.pairwise(real) if values[i] * values[j] < 0 and j - i <= 3]
+    return [(i, j) for i, j in itertools.pairwise(real.tolist()) if values[i] * values[j] < 0 and j - i <= 3]
 
 
 def _root(g: Callable[[float], float], left: float, right: float) -> float:
@@ -266,13 +266,13 @@ def correlation_fixed_point(
 
 
 def _correlation(
-    f: Callable[..., Any], sigma_w: float, sigma_b: float, q: float | None
+    f: Callable[..., Any], sigma_w: float, sigma_b: float, given: float | None
 ) -> CorrelationFixedPoint:
-    if q is None:
+    if given is None:
         point = _attractor(f, sigma_w, sigma_b, 1.0)
         if math.isnan(point.q):
             return CorrelationFixedPoint(math.nan, math.nan, f"the length map {point.status}", math.inf)
-        q = point.q
+    q: float = point.q if given is None else given
     length = sigma_w**2 * second_moment(f, q) + sigma_b**2 if q > 0 else 0.0
     if length == 0:
         return CorrelationFixedPoint(math.nan, math.nan, "the signal dies out, q = 0", math.inf)

@@ -64,7 +64,7 @@ def chi(
       Schoenholz et al. (2017), https://arxiv.org/abs/1611.01232
     """
     q = _settled(f, sigma_w, sigma_b) if q is None else q
-    if not _sampling.is_traced(q) and np.ndim(q) == 0 and np.isnan(float(q)):
+    if not _sampling.is_traced(q) and np.ndim(q) == 0 and np.isnan(np.asarray(q)):
         return _number(np.nan)
     return _number(_square(sigma_w) * integrals(f, lambda y, dy: (dy * dy,), q, slope=True).value[0])
 
@@ -98,7 +98,7 @@ def correlation_map(
     """
     check_correlation(c)
     q = _settled(f, sigma_w, sigma_b) if q is None else q
-    if not _sampling.is_traced(q) and np.ndim(q) == 0 and np.isnan(float(q)):
+    if not _sampling.is_traced(q) and np.ndim(q) == 0 and np.isnan(np.asarray(q)):
         return _number(np.full(np.shape(c), np.nan))
     pair = pair_integrals(f, lambda y: (y,), q, q, c).value[0]
     single = integrals(f, lambda y: (y * y,), q).value[0]
@@ -148,7 +148,7 @@ def length_slope(f: Callable[..., Any], q: float, sigma_w: float) -> float:
     return float(sigma_w**2 * (first if abs(first - second) <= max(trust, 1e-9) else second))
 
 
-def _settled(f: Callable[..., Any], sigma_w: ArrayLike, sigma_b: ArrayLike) -> Any:
+def _settled(f: Callable[..., Any], sigma_w: ArrayLike, sigma_b: ArrayLike) -> ArrayLike:
     """The fixed point reached from q = 1, on the host if possible, else by iteration inside JAX."""
     from jaxacts.meanfield._fixed import fixed_point
 

@@ -68,9 +68,9 @@ def jacobian_spectrum(
     if weights not in ("gaussian", "orthogonal"):
         raise ValueError(f"weights must be 'gaussian' or 'orthogonal', was {weights!r}")
     sigma_w, sigma_b = plain("sigma_w", sigma_w), plain("sigma_b", sigma_b)
-    q = _attractor(f, sigma_w, sigma_b, 1.0).q if q is None else plain("q", q)
-    if math.isnan(q):
+    length: float = _attractor(f, sigma_w, sigma_b, 1.0).q if q is None else plain("q", q)
+    if math.isnan(length):
         return JacobianSpectrum(math.nan, math.nan, math.nan, math.nan)
-    mu1, mu2 = (float(m) for m in integrals(f, lambda y, dy: (dy**2, dy**4), q, slope=True).value)
+    mu1, mu2 = (float(m) for m in integrals(f, lambda y, dy: (dy**2, dy**4), length, slope=True).value)
     s1 = -1.0 if weights == "gaussian" else 0.0
     return JacobianSpectrum((sigma_w**2 * mu1) ** depth, depth * (mu2 / mu1**2 - 1 - s1), mu1, mu2)

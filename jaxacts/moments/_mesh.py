@@ -156,7 +156,7 @@ def _refine(
         tails = np.abs(np.einsum("kpn,rn->kpr", values, rows)).max(-1)
         outer = np.maximum(np.abs(left), np.abs(right))
         shell = np.searchsorted(shells, outer)
-        np.maximum.at(largest, (slice(None), shell), np.nan_to_num(np.abs(values)).max(-1))
+        np.maximum.at(largest, (slice(None), shell), np.nan_to_num(np.abs(values)).max(-1))  # pyright: ignore[reportArgumentType]
         size = np.maximum.accumulate(largest, axis=1)[:, shell]  # of f and f' this far from 0 or closer
         rough = np.any(tails > _NOISE * eps * size, axis=0)
         rough &= width > _FINEST * eps * np.maximum(1.0, np.abs(left))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxacts import _declare
 from jaxacts.moments import _interpreter
@@ -33,7 +34,7 @@ class Program(NamedTuple):
 
 def is_traced(*values: Any) -> bool:
     """Whether any of the values is a tracer."""
-    return any(isinstance(value, jax.core.Tracer) for value in values)
+    return any(isinstance(value, Tracer) for value in values)
 
 
 def value_and_slope(f: Callable[..., Any], x: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -156,5 +157,5 @@ def _eagerly(rows: Callable[..., Any], x: np.ndarray) -> list[np.ndarray]:
 def _enable_x64() -> Any:
     enable = getattr(jax, "enable_x64", None)
     if enable is None:  # before jax 0.8
-        from jax.experimental import enable_x64 as enable
+        from jax.experimental import enable_x64 as enable  # pyright: ignore[reportAttributeAccessIssue]
     return enable(True)
