@@ -134,7 +134,7 @@ def _simulated(
     case = meanfield.Case(f, report.sigma_w, report.sigma_b, q0, float(run.c[0]))
     [measured] = meanfield.simulate([case], depth, width, networks=networks, seed=seed)
     layers = np.arange(depth + 1)
-    correlation = measured.product / measured.q
+    correlation = measured.product / np.sqrt(measured.q * measured.other)
     gradient = np.sqrt(measured.gradient / measured.gradient[:, -1:])
     names = ("variance of the signal", "correlation of two inputs", "rms gradient / last layer's")
     rows = ((run.q, measured.q), (run.c, correlation), (np.sqrt(run.gradient), gradient))

@@ -38,12 +38,14 @@ class Simulation(NamedTuple):
     """Measurements of random networks, each of shape (networks, depth + 1).
 
     Attributes:
-      q: mean square of the pre-activations, over units and over both inputs.
-      product: mean product of the two inputs' pre-activations; product.mean(0) / q.mean(0) correlates them.
+      q: mean square of the first input's pre-activations, over units.
+      other: the same for the second input.
+      product: mean product of the two inputs' pre-activations.
       gradient: mean square of a random output gradient, carried back to each layer's pre-activations.
     """
 
     q: np.ndarray
+    other: np.ndarray
     product: np.ndarray
     gradient: np.ndarray
 
@@ -79,8 +81,8 @@ def simulate(
         raise ValueError(f"depth, width and networks must be positive, were {depth}, {width} and {networks}")
     for case in cases:
         _sampling.check_callable(case.f)
-    # Eight million weights at a time: 32 MB.
-    batch = max(1, min(networks, 8_000_000 // width**2))
+    # Forty million weights at a time: 160 MB.
+    batch = max(1, min(networks, 40_000_000 // (depth * width**2)))
     parts = [
         _batch(cases, depth, width, min(batch, networks - start), jr.fold_in(jr.key(seed), start))
         for start in range(0, networks, batch)
@@ -94,40 +96,38 @@ def simulate(
 def _batch(cases: Sequence[Case], depth: int, width: int, count: int, key: Array) -> list[Simulation]:
     first, last, layers = jr.split(key, 3)
     noise = jr.normal(first, (2, count, width))
-    keys = jr.split(layers, depth)
-    states = [_inputs(noise, case.q0, case.c0) for case in cases]
-    measured = [[_measures(z)] for z in states]
-    slopes: list[list[Array]] = [[] for _ in cases]
-    for layer in range(depth):
-        w, b = _draws(keys[layer], width, count)
-        for i, case in enumerate(cases):
-            h, slope = _activation(case.f)(states[i])
-            states[i] = _forward(h, w, b, case.sigma_w, case.sigma_b)
-            slopes[i].append(slope)
-            measured[i].append(_measures(states[i]))
-    probe = jr.normal(last, (count, width))
-    deltas = [probe] * len(cases)
-    gradients = [[jnp.mean(probe**2, 1)] for _ in cases]
-    for layer in reversed(range(depth)):
-        w, _ = _draws(keys[layer], width, count)  # drawn anew: keeping all would cost depth times the memory
-        for i, case in enumerate(cases):
-            deltas[i] = _backward(deltas[i], w, slopes[i][layer], case.sigma_w)
-            gradients[i].append(jnp.mean(deltas[i] ** 2, 1))
-    results = []
-    for lengths, gradient in zip(measured, gradients, strict=True):
-        q, product = (np.stack([np.asarray(pair[k]) for pair in lengths], 1) for k in range(2))
-        results.append(Simulation(q, product, np.stack([np.asarray(g) for g in reversed(gradient)], 1)))
-    return results
+    draws = [_draws(key, width, count) for key in jr.split(layers, depth)]
+    sigma_w, sigma_b, q0, c0 = (jnp.array([float(case[k]) for case in cases]) for k in (1, 2, 3, 4))
+    z = _inputs(noise, q0, c0)  # (cases, inputs, networks, units)
+    measured = [_measures(z)]
+    slopes = []
+    for w, b in draws:
+        pairs = [_activation(case.f)(z[i]) for i, case in enumerate(cases)]
+        z = _forward(jnp.stack([h for h, _ in pairs]), w, b, sigma_w, sigma_b)
+        slopes.append(jnp.stack([slope[0] for _, slope in pairs]))
+        measured.append(_measures(z))
+    delta = jnp.broadcast_to(jr.normal(last, (count, width)), (len(cases), count, width))
+    gradients = [jnp.mean(delta**2, -1)]
+    for (w, _), slope in zip(reversed(draws), reversed(slopes), strict=True):
+        delta = _backward(delta, w, slope, sigma_w)
+        gradients.append(jnp.mean(delta**2, -1))
+    # From one array a layer, (cases, networks), to one a case, (networks, layers).
+    q, other, product = (np.stack([np.asarray(row[k]) for row in measured], -1) for k in range(3))
+    gradient = np.stack([np.asarray(row) for row in reversed(gradients)], -1)
+    return [Simulation(*rows) for rows in zip(q, other, product, gradient, strict=True)]
 
 
 @jax.jit
-def _inputs(noise: Array, q0: float, c0: float) -> Array:
-    return jnp.sqrt(q0) * jnp.stack([noise[0], c0 * noise[0] + jnp.sqrt(1 - c0 * c0) * noise[1]])
+def _inputs(noise: Array, q0: Array, c0: Array) -> Array:
+    c0 = c0[:, None, None]
+    pair = jnp.stack([noise[:1] + 0 * c0, c0 * noise[:1] + jnp.sqrt(1 - c0 * c0) * noise[1:]], axis=1)
+    return jnp.sqrt(q0)[:, None, None, None] * pair
 
 
 @jax.jit
-def _measures(z: Array) -> tuple[Array, Array]:
-    return jnp.mean(z * z, axis=(0, 2)), jnp.mean(z[0] * z[1], axis=1)
+def _measures(z: Array) -> tuple[Array, Array, Array]:
+    first, second = z[:, 0], z[:, 1]
+    return tuple(jnp.mean(product, axis=-1) for product in (first * first, second * second, first * second))
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
@@ -137,13 +137,18 @@ def _draws(key: Array, width: int, count: int) -> tuple[Array, Array]:
 
 
 @jax.jit
-def _forward(h: Array, w: Array, b: Array, sigma_w: float, sigma_b: float) -> Array:
-    return sigma_w / w.shape[-1] ** 0.5 * jnp.einsum("inj,njk->ink", h, w) + sigma_b * b[None]
+def _forward(h: Array, w: Array, b: Array, sigma_w: Array, sigma_b: Array) -> Array:
+    # All cases and inputs go through one product per network: reading the weights is what costs.
+    cases, inputs, count, width = h.shape
+    rows = jnp.transpose(h, (2, 0, 1, 3)).reshape(count, cases * inputs, width)
+    z = jnp.transpose((rows @ w).reshape(count, cases, inputs, width), (1, 2, 0, 3))
+    return (sigma_w / width**0.5)[:, None, None, None] * z + sigma_b[:, None, None, None] * b[None, None]
 
 
 @jax.jit
-def _backward(delta: Array, w: Array, slope: Array, sigma_w: float) -> Array:
-    return slope[0] * sigma_w / w.shape[-1] ** 0.5 * jnp.einsum("nk,njk->nj", delta, w)
+def _backward(delta: Array, w: Array, slope: Array, sigma_w: Array) -> Array:
+    carried = jnp.transpose(jnp.transpose(delta, (1, 0, 2)) @ jnp.swapaxes(w, 1, 2), (1, 0, 2))
+    return (sigma_w / w.shape[-1] ** 0.5)[:, None, None] * slope * carried
 
 
 def _activation(f: Callable[..., Any]) -> Callable[[Array], tuple[Array, Array]]:
