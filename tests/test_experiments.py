@@ -40,6 +40,17 @@ def test_the_docstring_has_question_command_and_expectation(name):
     assert "Expect" in doc
 
 
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_page_lists_every_script_with_its_answer(name):
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert f"`python -m experiments.{name}`" in page, "run python tools/list_experiments.py"
+    stored = FOLDER / "results" / f"{name}.json"
+    if stored.exists():
+        answer = json.loads(stored.read_text(encoding="utf-8"))["answer"].replace("|", r"\|")
+        assert answer in page, "run python tools/list_experiments.py"
+        assert f"(results/{name}.png)" in page
+
+
 class _Results(NamedTuple):
     numbers: np.ndarray
     ragged: list

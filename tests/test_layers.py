@@ -55,7 +55,7 @@ def test_imports_point_downward(path):
         top = LAYERS.get(other)
         if top is None:  # a name re-exported at the top: a function, found in a lower layer
             continue
-        # the numerics use `as_inexact` of the records; private helpers belong to the module that they serve
+        # the numerics use `as_inexact` of the records; private functions belong to the module that they serve
         same = LAYERS[own] == top and (own.startswith("_") or other.startswith("_") or top in (7, 8))
         assert top < LAYERS[own] or same, f"{own} (layer {LAYERS[own]}) imports {other} (layer {top})"
 

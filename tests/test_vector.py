@@ -171,7 +171,7 @@ def test_second_derivatives():
     np.testing.assert_allclose(root[..., 0], (shifted[0] - shifted[1]) / (2 * step), atol=1e-6)
 
 
-@pytest.mark.parametrize("f", [softmax, log_softmax])  # the axes are handled by one helper for all
+@pytest.mark.parametrize("f", [softmax, log_softmax])  # the axes are handled in one place for all
 def test_axes(f):
     x = RNG.normal(size=(2, 3, 4)).astype(np.float32)
     along, across = jax.jit(lambda x: (f(x, axis=1), f(x, axis=(0, 2))))(x)

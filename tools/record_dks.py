@@ -2,9 +2,9 @@
 
 Run it where `dks` (0.1.2) and its numpy part's needs are installed, apart from the development environment:
 
-    python -m venv /tmp/dks && /tmp/dks/bin/pip install --no-deps dks==0.1.2
-    /tmp/dks/bin/pip install numpy scipy autograd absl-py
-    /tmp/dks/bin/python tools/record_dks.py tests/data/dks.json
+    python -m venv dks-env && dks-env/bin/pip install --no-deps dks==0.1.2
+    dks-env/bin/pip install numpy scipy autograd absl-py
+    dks-env/bin/python tools/record_dks.py tests/data/dks.json
 
 The package's tables of parameters are numbers that it computes; nothing of its code is kept.
 """
