@@ -331,7 +331,6 @@ _e_swish = smooth(
     lambda x, beta: beta * x * series.sigmoid(x),
     left=(0.0, 0.0),
     right=lambda beta: (beta, 0.0),
-    bound=EXPONENTIAL,
 )
 
 
