@@ -97,7 +97,8 @@ def _batch(cases: Sequence[Case], depth: int, width: int, count: int, key: Array
     first, last, layers = jr.split(key, 3)
     noise = jr.normal(first, (2, count, width))
     draws = [_draws(key, width, count) for key in jr.split(layers, depth)]
-    sigma_w, sigma_b, q0, c0 = (jnp.array([float(case[k]) for case in cases]) for k in (1, 2, 3, 4))
+    settings = [(case.sigma_w, case.sigma_b, case.q0, case.c0) for case in cases]
+    sigma_w, sigma_b, q0, c0 = (jnp.array(column) for column in zip(*settings, strict=True))
     z = _inputs(noise, q0, c0)  # (cases, inputs, networks, units)
     measured = [_measures(z)]
     slopes = []
@@ -127,7 +128,7 @@ def _inputs(noise: Array, q0: Array, c0: Array) -> Array:
 @jax.jit
 def _measures(z: Array) -> tuple[Array, Array, Array]:
     first, second = z[:, 0], z[:, 1]
-    return tuple(jnp.mean(product, axis=-1) for product in (first * first, second * second, first * second))
+    return jnp.mean(first * first, -1), jnp.mean(second * second, -1), jnp.mean(first * second, -1)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
