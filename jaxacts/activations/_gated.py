@@ -41,7 +41,7 @@ def silu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
 
     Example:
       >>> jaxacts.silu(jnp.array([-1.0, 0.0, 2.0]))
-      Array([-0.26894143,  0.        ,  1.7615942 ], dtype=float32)
+      Array([-0.26894143,  0.        ,  1.761594  ], dtype=float32)
 
     Reference:
       Elfwing, Uchibe & Doya, Neural Networks 107 (2018), https://arxiv.org/abs/1702.03118
@@ -114,7 +114,7 @@ def gelu(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.gelu(jnp.array([-1.0, 0.0, 2.0]))
-      Array([-0.15865526,  0.        ,  1.9544997 ], dtype=float32)
+      Array([-0.15865524,  0.        ,  1.9544997 ], dtype=float32)
 
     Reference:
       Hendrycks & Gimpel (2016), https://arxiv.org/abs/1606.08415
@@ -176,7 +176,7 @@ def gelu_tanh(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.gelu_tanh(jnp.array([-1.0, 0.0, 2.0]))
-      Array([-0.15880801,  0.        ,  1.9545977 ], dtype=float32)
+      Array([-0.15880801,  0.        ,  1.9545978 ], dtype=float32)
 
     Reference:
       Hendrycks & Gimpel (2016), https://arxiv.org/abs/1606.08415
@@ -293,7 +293,7 @@ def mish(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.mish(jnp.array([-1.0, 0.0, 2.0]))
-      Array([-0.30340147,  0.        ,  1.943959  ], dtype=float32)
+      Array([-0.30340144,  0.        ,  1.9439589 ], dtype=float32)
 
     Reference:
       Misra (2019), https://arxiv.org/abs/1908.08681

@@ -165,7 +165,7 @@ def log_sigmoid(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.log_sigmoid(jnp.array([-1.0, 0.0, 2.0]))
-      Array([-1.3132616, -0.6931472, -0.126928 ], dtype=float32)
+      Array([-1.3132616 , -0.6931472 , -0.12692802], dtype=float32)
 
     Reference:
       The mirror image of softplus: Dugas et al., NIPS 13 (2000)
