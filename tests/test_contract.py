@@ -53,6 +53,10 @@ def identify(value):
 
 each_case = pytest.mark.parametrize(("name", "case"), CASES, ids=identify)
 each_name = pytest.mark.parametrize("name", NAMES)
+# compiles several programs a function: some functions always, all of them in the slow run
+some_always = pytest.mark.parametrize(
+    "name", [name if name in SOME else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
 
 
 @functools.cache
@@ -230,6 +234,16 @@ def test_a_forgotten_parameter_is_noticed():
 
 
 @each_name
+def test_value_and_slope_have_the_type_of_the_input(name):
+    f = RECORDS[name].fn
+    for kind in (jnp.float16, jnp.bfloat16, jnp.float32):  # traced only
+        x = jax.ShapeDtypeStruct((2, 3), kind)
+        value, slope = jax.eval_shape(lambda v: (f(v), jax.grad(lambda u: jnp.sum(f(u)))(v)), x)
+        chex.assert_trees_all_equal((value.shape, slope.shape), ((2, 3), (2, 3)))
+        assert value.dtype == slope.dtype == kind
+
+
+@some_always
 def test_shape_and_type_are_those_of_the_input(name):
     record = RECORDS[name]
     f = functools.partial(record.fn, **record.cases[-1])
@@ -281,7 +295,7 @@ def test_double_precision_is_kept():
 # --- transformations
 
 
-@each_name
+@some_always
 def test_jit_and_eager_agree_bit_for_bit_in_16_bits(name):
     f = RECORDS[name].fn
     x = jnp.asarray(np.concatenate([points(name), SPECIAL])[:63]).astype(jnp.bfloat16)
