@@ -347,6 +347,16 @@ def test_smooth_functions_have_no_breaks(f, x64):
     assert _mesh.undeclared(f) == ()
 
 
+def test_every_declared_kink_is_found_without_the_record(x64):
+    """A plain lambda around each catalogue function: sampling alone must find what the record declares."""
+    for name, entry in jaxacts.records().items():
+        kinks = [point for point, _ in entry.facts.kinks]
+        if kinks:
+            found = np.array(_mesh.undeclared(lambda x, f=entry.fn: f(x)))
+            assert found.size, name
+            assert np.all(np.min(np.abs(np.subtract.outer(kinks, found)), axis=1) < 1e-9), name
+
+
 def test_single_precision():
     chex.assert_type(moments.gain(jaxacts.tanh), jnp.float32)
     # the host computes in double and rounds once
