@@ -1,6 +1,7 @@
 """The layers: a module imports only from lower ones, siblings not at all, and the door stays light."""
 
 import ast
+import os
 import pathlib
 import subprocess
 import sys
@@ -60,22 +61,26 @@ def test_imports_point_downward(path):
         assert top < LAYERS[own] or same, f"{own} (layer {LAYERS[own]}) imports {other} (layer {top})"
 
 
-def test_import_is_light():
+def test_import_is_light(tmp_path):
     code = (
-        "import sys, time, jax, jax.numpy, jax.scipy.special\n"
-        "start = time.perf_counter(); import jaxacts; spent = time.perf_counter() - start\n"
-        "heavy = [m for m in ('optax', 'chex', 'matplotlib', 'flax', 'equinox', 'rich', 'tyro', 'mpmath',"
-        " 'plotly') if m in sys.modules]\n"
+        "import sys, time, jax\n"
+        "start = time.process_time(); import jaxacts; spent = time.process_time() - start\n"
+        "heavy = [m for m in ('optax', 'chex', 'matplotlib', 'flax', 'equinox', 'rich', 'tyro', 'mpmath', 'plotly')"
+        " if m in sys.modules]\n"
         "print(spent, heavy)"
     )
-    # best of several: the cost of the import itself, without what else the machine does at the time
+    # compiled modules are kept, as an installation keeps them; the first run makes them
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(tmp_path)
     spent = []
-    for _ in range(5):
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for _ in range(6):
+        command = [sys.executable, "-c", code]
+        out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
         seconds, heavy = out.split(maxsplit=1)
         assert heavy.strip() == "[]"
         spent.append(float(seconds))
-    assert min(spent) < 0.1  # a sanity bound only: the goal of 20 ms is measured in experiments/speed
+    # CPU time, the best of several: 15 to 20 ms on an idle machine; the bound leaves room for a busy one
+    assert min(spent[1:]) < 0.06
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
