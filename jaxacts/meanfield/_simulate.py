@@ -81,14 +81,15 @@ def simulate(
         raise ValueError(f"depth, width and networks must be positive, were {depth}, {width} and {networks}")
     for case in cases:
         _sampling.check_callable(case.f)
-    # Forty million weights at a time: 160 MB.
-    batch = max(1, min(networks, 40_000_000 // (depth * width**2)))
+    # Forty million numbers at a time, weights and activations: 160 MB.
+    batch = max(1, min(networks, 40_000_000 // (depth * width * (width + 4 * len(cases)))))
+    batches = -(-networks // batch)
+    batch = -(-networks // batches)  # equal batches: every shape costs a compilation of every activation
     parts = [
-        _batch(cases, depth, width, min(batch, networks - start), jr.fold_in(jr.key(seed), start))
-        for start in range(0, networks, batch)
+        _batch(cases, depth, width, batch, jr.fold_in(jr.key(seed), number)) for number in range(batches)
     ]
     return [
-        Simulation(*(np.concatenate(arrays) for arrays in zip(*part, strict=True)))
+        Simulation(*(np.concatenate(arrays)[:networks] for arrays in zip(*part, strict=True)))
         for part in zip(*parts, strict=True)
     ]
 
