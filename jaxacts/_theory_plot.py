@@ -85,17 +85,24 @@ def _phases(axes: Any, f: Callable[..., Any], report: Any) -> None:
     bar.set_label("χ: below 1 ordered, above 1 chaotic", fontsize=8.5)
     heights = np.linspace(0, top_b, 33)
     line, _, stable = meanfield.critical_line(f, heights)
-    if stable.any():
-        axes.plot(np.where(stable, line, np.nan), heights, color="black", lw=2.2, label="critical, stable")
-    if (~stable & np.isfinite(line)).any():
+    finite = np.isfinite(line)
+    if finite[0] and not finite[1:].any():  # a scale-invariant function is critical at a single point
         axes.plot(
-            np.where(stable, np.nan, line), heights, color="black", lw=1.6, ls=":", label="critical, unstable"
+            line[:1],
+            heights[:1],
+            "D",
+            color="black",
+            ms=12,
+            clip_on=False,
+            label=r"critical, at $\sigma_b$ = 0 only",
         )
-    # A scale-invariant function is critical at a single point.
-    if np.isfinite(line[:1]).any() and not np.isfinite(line[1:]).any():
-        axes.plot(
-            line[:1], heights[:1], "D", color="black", ms=6, clip_on=False, label="critical, at σ_b = 0 only"
-        )
+    else:
+        for chosen, look, label in (
+            (stable, "-", "critical, stable"),
+            (finite & ~stable, ":", "critical, unstable"),
+        ):
+            if chosen.any():
+                axes.plot(np.where(chosen, line, np.nan), heights, color="black", lw=2, ls=look, label=label)
     axes.plot(
         [report.sigma_w], [report.sigma_b], "o", color=_RED, ms=8, mec="white", clip_on=False, label="here"
     )

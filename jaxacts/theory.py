@@ -13,6 +13,7 @@ import tyro
 
 from jaxacts import meanfield, moments
 from jaxacts.commands import _common
+from jaxacts.moments import _sampling
 
 _KINDS = {
     "he": ("keeps the second moment", "1/sqrt(E f^2)"),
@@ -123,39 +124,40 @@ def describe(
     """
     from jaxacts import initializers
 
-    gains = {kind: float(moments.gain(f, kind)) for kind in _KINDS}  # type: ignore[arg-type]
-    points = meanfield.critical_point(f, sigma_b, all_points=True)
-    best = meanfield.critical_point(f, sigma_b)
-    if sigma_w is not None:
-        chosen = "as asked for"
-    elif isinstance(best, meanfield.CriticalPoint) and best.stable:
-        sigma_w, chosen = best.sigma_w, "the stable critical point"
-    else:
-        sigma_w, chosen = gains["he"], "the forward gain: there is no stable critical point"
-    point = meanfield.fixed_point(f, sigma_w, sigma_b, full_output=True)
-    angle = meanfield.correlation_fixed_point(f, sigma_w, sigma_b, full_output=True)
-    xi_q, xi_c, _ = meanfield.depth_scales(f, sigma_w, sigma_b, full_output=True)
-    settled = not math.isnan(point.q)  # type: ignore[union-attr]
-    start = float(point.q) if settled and point.q > 0 else 1.0  # type: ignore[union-attr]
-    return Report(
-        name=getattr(f, "__name__", repr(f)),
-        gains=gains,
-        sigma_w=float(sigma_w),
-        sigma_b=float(sigma_b),
-        chosen=chosen,
-        critical=[point._asdict() for point in points],  # type: ignore[union-attr]
-        q=float(point.q),  # type: ignore[union-attr]
-        length_status=point.status,  # type: ignore[union-attr]
-        chi=float(meanfield.chi(f, sigma_w, sigma_b, q=point.q)) if settled else math.nan,  # type: ignore[union-attr]
-        phase=meanfield.phase(f, sigma_w, sigma_b),
-        xi_q=float(xi_q),
-        xi_c=float(xi_c),
-        correlation=float(angle.c),  # type: ignore[union-attr]
-        smoothness=meanfield.smoothness_class(f),
-        trainable=6.0 * float(xi_c),
-        recommended=initializers.recommend_init(f, depth, width).words,
-        trajectory=meanfield.trajectory(f, depth, sigma_w, sigma_b, q0=start),
-    )
+    with _sampling.double_precision():  # nine digits are printed
+        gains = {kind: float(moments.gain(f, kind)) for kind in _KINDS}  # type: ignore[arg-type]
+        points = meanfield.critical_point(f, sigma_b, all_points=True)
+        best = meanfield.critical_point(f, sigma_b)
+        if sigma_w is not None:
+            chosen = "as asked for"
+        elif isinstance(best, meanfield.CriticalPoint) and best.stable:
+            sigma_w, chosen = best.sigma_w, "the stable critical point"
+        else:
+            sigma_w, chosen = gains["he"], "the forward gain: there is no stable critical point"
+        point = meanfield.fixed_point(f, sigma_w, sigma_b, full_output=True)
+        angle = meanfield.correlation_fixed_point(f, sigma_w, sigma_b, full_output=True)
+        xi_q, xi_c, _ = meanfield.depth_scales(f, sigma_w, sigma_b, full_output=True)
+        settled = not math.isnan(point.q)  # type: ignore[union-attr]
+        start = float(point.q) if settled and point.q > 0 else 1.0  # type: ignore[union-attr]
+        return Report(
+            name=getattr(f, "__name__", repr(f)),
+            gains=gains,
+            sigma_w=float(sigma_w),
+            sigma_b=float(sigma_b),
+            chosen=chosen,
+            critical=[point._asdict() for point in points],  # type: ignore[union-attr]
+            q=float(point.q),  # type: ignore[union-attr]
+            length_status=point.status,  # type: ignore[union-attr]
+            chi=float(meanfield.chi(f, sigma_w, sigma_b, q=point.q)) if settled else math.nan,  # type: ignore[union-attr]
+            phase=meanfield.phase(f, sigma_w, sigma_b),
+            xi_q=float(xi_q),
+            xi_c=float(xi_c),
+            correlation=float(angle.c),  # type: ignore[union-attr]
+            smoothness=meanfield.smoothness_class(f),
+            trainable=6.0 * float(xi_c),
+            recommended=initializers.recommend_init(f, depth, width).words,
+            trajectory=meanfield.trajectory(f, depth, sigma_w, sigma_b, q0=start),
+        )
 
 
 def lines(report: Report, quiet: bool = False) -> list[str]:
@@ -177,15 +179,13 @@ def lines(report: Report, quiet: bool = False) -> list[str]:
     out += ["", f"At sigma_w = {report.sigma_w:.6g} ({report.chosen}), sigma_b = {report.sigma_b:g}"]
     out.append(f"  phase              {report.phase}")
     fixed = _number(report.q) if report.length_status in ("ok", "neutral", "unstable") else "none"
-    note = {"ok": "", "neutral": " (neutral: nearby variances stay or creep)"}.get(
+    note = {"ok": "", "neutral": " (neutral: nearby variances stay, or creep)"}.get(
         report.length_status, f" ({report.length_status})"
     )
     out.append(f"  signal variance    {fixed}{note}")
     out.append(f"  chi                {_number(report.chi)}")
     out.append(f"  depth scales       xi_q {_number(report.xi_q)}, xi_c {_number(report.xi_c)} layers")
-    depth = (
-        "no limit in sight" if math.isinf(report.trainable) else f"about {_number(report.trainable)} layers"
-    )
+    depth = "no limit in sight" if math.isinf(report.trainable) else f"about {report.trainable:.3g} layers"
     out.append(f"  trainable depth    {depth} (6 xi_c)")
     out.append(f"  correlations       tend to {_number(report.correlation)}; f is {report.smoothness}")
     out += ["", "Recommended initialisation", "  " + report.recommended]

@@ -15,7 +15,7 @@ def printed(capsys, *argv):
     return capsys.readouterr().out
 
 
-def test_gelu(capsys):
+def test_gelu(capsys, x64):
     out = printed(capsys, "gelu", "--depth", "50")
     # the three gains of the literature
     for gain in ("1.53353", "1.70092", "1.48111"):

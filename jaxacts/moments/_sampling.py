@@ -126,7 +126,7 @@ def _program(f: Callable[..., Any], size: int, slope: bool, default: np.dtype) -
 
     double = np.dtype(np.float64)
     try:
-        with _enable_x64():
+        with double_precision():
             closed = jax.make_jaxpr(rows)(jax.ShapeDtypeStruct((size,), double))
         dtype = double
     except (TypeError, ValueError):  # f mixes its input with single-precision arrays, under strict promotion
@@ -140,7 +140,7 @@ def _program(f: Callable[..., Any], size: int, slope: bool, default: np.dtype) -
     translated = _interpreter.translate(closed.jaxpr, closed.consts)
 
     def run(x: np.ndarray) -> list[np.ndarray]:
-        with _enable_x64():  # for what is handed over to JAX
+        with double_precision():  # for what is handed over to JAX
             return translated(x)
 
     return Program(run, dtype)
@@ -154,7 +154,8 @@ def _eagerly(rows: Callable[..., Any], x: np.ndarray) -> list[np.ndarray]:
     return [np.asarray(row) for row in results]
 
 
-def _enable_x64() -> Any:
+def double_precision() -> Any:
+    """A context with float64 as JAX's default type."""
     enable = getattr(jax, "enable_x64", None)
     if enable is None:  # before jax 0.8
         from jax.experimental import enable_x64 as enable  # pyright: ignore[reportAttributeAccessIssue]
