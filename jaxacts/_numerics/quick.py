@@ -106,20 +106,21 @@ class _Exp(NamedTuple):
         """1 + q."""
         return np.float32(1.0) + self.q
 
-    def times(self, y: Array) -> Array:
-        """`y` exp(t), without an underflow before the result's own."""
-        return (y + y * self.q) * self.a * self.b  # one rounding less than with the sum 1 + q
+    def times(self, y: Array | np.float32, over: Array | None = None) -> Array:
+        """`y` exp(t) / `over`, without an underflow before the result's own."""
+        product = y + y * self.q  # one rounding less than with the sum 1 + q
+        return (product if over is None else product / over) * self.a * self.b
 
-    def times_where(self, condition: Array, y: Array) -> Array:
-        """`y` exp(t) where the condition holds, else `y`.
+    def times_where(self, condition: Array, y: Array | np.float32, over: Array) -> Array:
+        """`y` exp(t) / `over` where the condition holds, else `y` / `over`.
 
         The compiler keeps an expensive operation with several users, such as a division, in an array of its
-        own; so a quotient goes in here once instead of into both branches of a select.
+        own; so the quotient is taken once, here, instead of in both branches of a select.
         """
         one = np.float32(1.0)
         q = jnp.where(condition, self.q, np.float32(0.0))
         a, b = (jnp.where(condition, part, one) for part in (self.a, self.b))
-        return (y + y * q) * a * b
+        return (y + y * q) / over * a * b
 
 
 def _exp(t: Array, low: Array | None = None) -> _Exp:
@@ -155,20 +156,30 @@ def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x))."""
     e, value = _logistic(x)
     one = np.float32(1.0)
-    return e.times_where(x < 0, one / (one + value))
+    return e.times_where(x < 0, one, one + value)
 
 
 def sigmoid_slope(x: Array) -> Array:
     """sigmoid(x) sigmoid(-x)."""
     e, value = _logistic(x)
-    return e.times(np.float32(1.0) / _square_of_one_plus(value))
+    return e.times(np.float32(1.0), _square_of_one_plus(value))
 
 
 def silu(x: Array) -> Array:
     """SiLU, x sigmoid(x)."""
     e, value = _logistic(x)
-    y = lax.max(x, np.float32(-1e3))  # so that -inf times 0 is 0
-    return e.times_where(x < 0, y / (np.float32(1.0) + value))
+    y = _above(x, -1e3)  # so that -inf times 0 is 0
+    return _endless(x, e.times_where(x < 0, y, np.float32(1.0) + value))
+
+
+def _above(x: Array, low: float) -> Array:
+    """`x` as a finite number of at least `low`, so that neither tail makes 0 times infinity."""
+    return lax.clamp(np.float32(low), x, np.float32(np.finfo(np.float32).max))
+
+
+def _endless(x: Array, y: Array) -> Array:
+    """`y`, and +inf where x is."""
+    return jnp.where(x == np.float32(np.inf), x, y)
 
 
 def _modest(x: Array) -> Array:
@@ -182,8 +193,8 @@ def silu_slope(x: Array) -> Array:
     y = _modest(x)
     # (1 + x) + e on the left: the part that cancels at the zero is exact
     one = np.float32(1.0)
-    ratio = jnp.where(x < 0, (one + y) + value, one + value * (one + y)) / _square_of_one_plus(value)
-    return e.times_where(x < 0, ratio)
+    top = jnp.where(x < 0, (one + y) + value, one + value * (one + y))
+    return e.times_where(x < 0, top, _square_of_one_plus(value))
 
 
 def softplus(x: Array) -> Array:
@@ -208,7 +219,7 @@ def tanh(x: Array) -> Array:
 def tanh_slope(x: Array) -> Array:
     """1 - tanh(x)^2."""
     e = _exp(np.float32(-2.0) * lax.abs(x))
-    return e.times(np.float32(4.0) / _square_of_one_plus(e.p * e.a * e.b))
+    return e.times(np.float32(4.0), _square_of_one_plus(e.p * e.a * e.b))
 
 
 def _mish_ratio(v: Array, negative: Array) -> tuple[Array, Array]:
@@ -223,8 +234,8 @@ def mish(x: Array) -> Array:
     """Mish, x tanh(softplus(x)), as a rational function of e = exp(-|x|)."""
     e, v = _logistic(x)
     n, m = _mish_ratio(v, x < 0)
-    y = lax.max(x, np.float32(-1e3))
-    return e.times_where(x < 0, y * (n / m))
+    y = _above(x, -1e3)
+    return _endless(x, e.times_where(x < 0, y * n, m))
 
 
 def mish_slope(x: Array) -> Array:
@@ -239,7 +250,7 @@ def mish_slope(x: Array) -> Array:
     right = n * m + four * y * (one + v) * (v * v)
     # n m + 4 x (1 + e) with the part that cancels at the zero written as an exact difference
     left = four * (one + y) + v * ((np.float32(6.0) + four * y) + (four * v + v * v))
-    return e.times_where(x < 0, jnp.where(x < 0, left, right) / square)
+    return e.times_where(x < 0, jnp.where(x < 0, left, right), square)
 
 
 def expm1(x: Array) -> Array:
@@ -323,8 +334,8 @@ def gelu_tanh(x: Array) -> Array:
     """GELU with tanh, x sigmoid(v), v = 2 sqrt(2/pi) x (1 + 0.044715 x^2)."""
     v = _tanh_argument(lax.clamp(np.float32(-12.0), x, np.float32(12.0)), _CUBIC)
     e = _exp(-v.head, -v.tail)
-    y = lax.max(x, np.float32(-12.0))
-    return e.times_where(x < 0, y / (np.float32(1.0) + e.p * e.a * e.b))
+    y = _above(x, -12.0)
+    return _endless(x, e.times_where(x < 0, y, np.float32(1.0) + e.p * e.a * e.b))
 
 
 def gelu_tanh_slope(x: Array) -> Array:
@@ -337,7 +348,7 @@ def gelu_tanh_slope(x: Array) -> Array:
     # left: (1 - w) + e with w = |x v'|, the part that cancels at the zero as an exact difference
     left = (one - w.head) + (value - w.tail)
     right = one + value * (one + (w.head + w.tail))
-    return e.times_where(x < 0, jnp.where(x < 0, left, right) / _square_of_one_plus(value))
+    return e.times_where(x < 0, jnp.where(x < 0, left, right), _square_of_one_plus(value))
 
 
 def soft_sign(x: Array) -> Array:
