@@ -441,6 +441,7 @@ def _aptx_facts(alpha: float, beta: float, gamma: float) -> Facts:
         limits = (-slopes[0] * inf if slopes[0] else 0.0, slopes[1] * inf if slopes[1] else 0.0)
         return Facts(
             image=(nan, nan),
+            minimum=(nan, nan),
             limits=limits,
             derivative_limits=slopes,
             lipschitz=nan,

@@ -63,6 +63,7 @@ def _erfact_facts(alpha: float, beta: float) -> Facts:
     if (alpha, beta) != (0.75, 0.75):  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
+            minimum=(nan, nan),
             limits=(0.0, inf),
             derivative_limits=(0.0, 1.0),
             lipschitz=nan,
@@ -138,6 +139,7 @@ def _pserf_facts(gamma: float, delta: float) -> Facts:
     if (gamma, delta) != (1.25, 0.85):  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
+            minimum=(nan, nan),
             limits=(0.0, inf),
             derivative_limits=(0.0, 1.0),
             lipschitz=nan,
@@ -277,6 +279,7 @@ def _aria2_facts(alpha: float, beta: float) -> Facts:
     if (alpha, beta) != (1.5, 2.0):  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
+            minimum=(nan, nan),
             limits=(0.0, inf),
             derivative_limits=(0.0, 1.0),
             lipschitz=nan,

@@ -130,6 +130,7 @@ def _golu_facts(alpha: float, beta: float, gamma: float) -> Facts:
     if (alpha, beta, gamma) != (1.0, 1.0, 1.0):  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
+            minimum=(nan, nan),
             limits=(0.0, inf),
             derivative_limits=(0.0, alpha),
             lipschitz=nan,
@@ -204,6 +205,7 @@ def _b_silu_facts(alpha: float) -> Facts:
     if alpha != 1.67:  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
+            minimum=(nan, nan),
             limits=(-alpha / 2, inf),
             derivative_limits=(0.0, 1.0),
             lipschitz=nan,

@@ -264,6 +264,7 @@ def _sinlu_facts(a: float, b: float) -> Facts:
     if (a, b) != (1.0, 1.0):  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
+            minimum=(nan, nan),
             limits=(0.0, inf),
             derivative_limits=(0.0, nan),
             lipschitz=nan,
@@ -348,6 +349,7 @@ def _coslu_facts(a: float, b: float) -> Facts:
     if (a, b) != (1.0, 1.0):  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
+            minimum=(nan, nan),
             limits=(0.0, inf),
             derivative_limits=(0.0, nan),
             lipschitz=nan,
