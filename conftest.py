@@ -15,17 +15,9 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 CORE = {
     "test_layers.py",
     "test_contract.py",
-    "test_facts.py",
     "test_derivatives.py",
-    "test_moments.py",
     "test_vector.py",
     "test_glu.py",
-    "test_initializers.py",
-    "test_lab_data.py",
-    "test_lab_training.py",
-    "test_lab_sweep.py",
-    "test_cli.py",
-    "test_check.py",
 }
 
 

@@ -9,6 +9,7 @@ one a function in float64.
 import copy
 import dataclasses
 import functools
+import inspect
 import math
 import pickle
 import re
@@ -19,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 import jaxacts
 from jaxacts import reference
@@ -380,7 +382,7 @@ def test_lowers_for_accelerators(f):
     x = jax.ShapeDtypeStruct((8,), jnp.float32)
     for kind in (jnp.float32, jnp.bfloat16):
         x = jax.ShapeDtypeStruct((8,), kind)
-        exported = jax.export.export(jax.jit(program), platforms=("tpu", "cuda", "rocm"))(x)
+        exported = export.export(jax.jit(program), platforms=("tpu", "cuda", "rocm"))(x)
         assert [a.dtype for a in exported.out_avals] == [kind] * 3
 
 
@@ -439,8 +441,9 @@ PUBLIC = sorted(
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_docstrings_have_their_sections(name):
-    text = getattr(jaxacts, name).__doc__ or ""
-    sections = re.findall(r"^    (\w+):$", text, re.MULTILINE)
+    # cleaned, as Python 3.13 strips the indentation when it compiles and older versions do not
+    text = inspect.cleandoc(getattr(jaxacts, name).__doc__ or "")
+    sections = re.findall(r"^(\w+):$", text, re.MULTILINE)
     expected = ["Returns", "Example"]
     if getattr(jaxacts, name).__code__.co_argcount:
         expected.append("Args")
@@ -449,6 +452,6 @@ def test_docstrings_have_their_sections(name):
     assert set(expected) <= set(sections), f"{name} has {sections}"
     code = getattr(jaxacts, name).__code__
     for parameter in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-        assert re.search(rf"^      {parameter}: ", text, re.MULTILINE), (
+        assert re.search(rf"^  {parameter}: ", text, re.MULTILINE), (
             f"{name} does not describe {parameter}"
         )
