@@ -452,6 +452,4 @@ def test_docstrings_have_their_sections(name):
     assert set(expected) <= set(sections), f"{name} has {sections}"
     code = getattr(jaxacts, name).__code__
     for parameter in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-        assert re.search(rf"^  {parameter}: ", text, re.MULTILINE), (
-            f"{name} does not describe {parameter}"
-        )
+        assert re.search(rf"^  {parameter}: ", text, re.MULTILINE), f"{name} does not describe {parameter}"
