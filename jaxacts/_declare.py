@@ -6,7 +6,6 @@ feeds the tests, the quadrature, the plots and the catalogue. Nothing here chang
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 import operator
@@ -18,6 +17,8 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
+
+from jaxacts._suggest import hint
 
 Array = jax.Array
 
@@ -375,9 +376,7 @@ def get(f: str | Callable[..., Array], **params: Any) -> Activation:
         name = _ALIASES.get(f, f)
         found = _RECORDS[name].fn if name in _RECORDS else _OTHERS.get(name)
         if found is None:
-            near = difflib.get_close_matches(f, names(), n=3)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            raise ValueError(f"unknown activation {f!r}{hint} `jaxacts list` prints all names")
+            raise ValueError(f"unknown activation {f!r}{hint(f, names())} `jaxacts list` prints all names")
         f = found
     elif not callable(f):
         raise TypeError(f"f must be a name or a callable, was {type(f).__name__}")

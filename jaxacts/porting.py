@@ -24,7 +24,6 @@ those of PyTorch 2.13, timm 1.0, Flax 0.12 and Keras 3.15.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +35,7 @@ from jax.typing import ArrayLike
 from jaxacts._declare import facts, get
 from jaxacts._numerics import widen
 from jaxacts._ports import TABLES, Kinks, Port, ramp
+from jaxacts._suggest import nearest
 
 __all__ = ["Port", "Ported", "from_flax", "from_keras", "from_timm", "from_torch", "rows"]
 
@@ -68,7 +68,7 @@ def _find(framework: str, name: str) -> Port:
         table = {key.lower(): port for key, port in table.items()}
     key = name.replace("_", "").lower() if framework == "torch" else name
     if key not in table:
-        near = difflib.get_close_matches(key, table, n=3)
+        near = nearest(key, table, 3)
         hint = f"; did you mean {' or '.join(repr(table[n].name) for n in near)}?" if near else ""
         raise ValueError(f"{framework} activation {name!r} is not in the table{hint}")
     return table[key]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import hashlib
 import importlib
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jaxacts
+from jaxacts._suggest import hint
 from jaxacts.lab import data, measures, mlp, store, training
 from jaxacts.lab.errors import ConfigMismatch
 
@@ -55,8 +55,8 @@ class CompareConfig:
     record_every: int | None = None
     # Share of the best activation's median test metric that "steps to target" means.
     target: float = 0.9
-    # What to record beside losses and the metric.
-    measure: tuple[str, ...] = measures.MEASURES
+    # What to record beside losses and the metric; names of measures, "default", "all" or "none".
+    measure: Any = measures.DEFAULT
     # float32, bfloat16 or float16 (with loss scaling); or several.
     precision: Any = "float32"
     # none, layer or batch; or several.
@@ -124,11 +124,16 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
 
 
 def _known_measures(names: Any) -> tuple[str, ...]:
-    names = _several(names)
-    for name in names:
-        if name not in measures.MEASURES:
-            raise ValueError(f"measure must be among {', '.join(measures.MEASURES)}, got {name!r}")
-    return names
+    """Names of measures; the words stand for several and may be combined with names."""
+    words = {"default": measures.DEFAULT, "all": measures.MEASURES, "none": ()}
+    found: list[str] = []
+    for name in _several(names):
+        if name not in words and name not in measures.MEASURES:
+            allowed = ", ".join((*measures.MEASURES, *words))
+            near = hint(str(name), measures.MEASURES, 1)
+            raise ValueError(f"measure must be among {allowed}, got {name!r}{near}")
+        found += words.get(name, (name,))
+    return tuple(found)
 
 
 def _check(config: CompareConfig) -> None:
@@ -142,9 +147,8 @@ def _check(config: CompareConfig) -> None:
     for name, allowed in choices.items():
         for value in _several(getattr(config, name)):
             if value not in allowed:
-                near = difflib.get_close_matches(str(value), [str(choice) for choice in allowed], n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, was {value!r}{hint}")
+                near = hint(str(value), map(str, allowed), 1)
+                raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, was {value!r}{near}")
     for name in ("depth", "width", "batch_size", "steps", "record_every"):
         for value in _several(getattr(config, name)) or (None,):
             if not _is_count(value):
@@ -230,9 +234,7 @@ def _imported(text: str) -> Contender:
         raise ValueError(f"cannot import the module of activation {text!r}: {error}") from error
     for part in name.split("."):
         if not hasattr(value, part):
-            near = difflib.get_close_matches(part, dir(value), n=2)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            raise ValueError(f"module {module!r} has no function {name!r}{hint}")
+            raise ValueError(f"module {module!r} has no function {name!r}{hint(part, dir(value))}")
         value = getattr(value, part)
     if not callable(value):
         raise ValueError(f"{text!r} is not a function, it is a {type(value).__name__}")
