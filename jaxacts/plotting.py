@@ -282,8 +282,8 @@ def gradient_flow(
     """Gradient norm of every layer on a log scale; flat lines are healthy, steep ones vanish or explode.
 
     Args:
-      panels: by panel title (a moment of training), by activation, norms of shape (layers,), input side
-        first.
+      panels: by panel title (a moment of training), by activation, norms of shape (layers,) or, one row a
+        run, (runs, layers), input side first. Runs are drawn as their median and their range.
       path: where to save the picture; None draws it only.
       title: a line above the picture.
 
@@ -304,12 +304,12 @@ def gradient_flow(
     look = styles(names)
     for axes, (moment, lines) in zip(grid, panels.items(), strict=True):
         for name, norms in lines.items():
-            layer = np.arange(1, len(norms) + 1)
-            shown = np.where(
-                np.isfinite(norms) & (norms > 0), norms, math.nan
-            )  # zero has no place on a log axis
-            every = max(1, len(norms) // 10)
-            axes.plot(layer, shown, ms=5, markevery=every, label=name, **_line(look[name]))
+            middle, low, high = _spread(norms)
+            layer = np.arange(1, len(middle) + 1)
+            line = _line(look[name])
+            every = max(1, len(layer) // 10)
+            axes.plot(layer, middle, ms=5, markevery=every, label=name, **line)
+            axes.fill_between(layer, low, high, color=line["color"], alpha=0.13, lw=0)
         axes.set(xlabel="weight layer, input side first", yscale="log", title=moment)
         axes.title.set_fontsize(10)
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -407,6 +407,13 @@ def _lines(axes: Any, steps: np.ndarray, bands: Mapping[str, Band], order: list[
 def _line(style: Style) -> dict[str, Any]:
     dash = (0, tuple(float(v) / 1.7 for v in style.dash.split())) if style.dash else "-"
     return {"color": style.colour, "ls": dash, "marker": style.marker, "lw": 1.7, "mec": "white", "mew": 0.5}
+
+
+def _spread(norms: np.ndarray) -> Band:
+    """Median, least and largest over the runs; zeros have no place on a log axis."""
+    runs = np.ma.masked_invalid(np.atleast_2d(np.asarray(norms, float)))
+    found = (np.ma.median(runs, axis=0), runs.min(axis=0), runs.max(axis=0))
+    return tuple(np.ma.masked_less_equal(values, 0).filled(math.nan) for values in found)  # type: ignore
 
 
 def _last(values: np.ndarray) -> float:

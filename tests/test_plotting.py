@@ -98,6 +98,14 @@ def test_gradient_flow_leaves_out_zeros():
     assert figure.axes[0].get_yscale() == "log"
 
 
+def test_gradient_flow_shows_median_and_range_of_runs():
+    norms = np.array([[1.0, 0.1], [2.0, 0.0], [9.0, np.nan]])
+    axes = plotting.gradient_flow({"start": {"a": norms}}).axes[0]
+    assert axes.lines[0].get_ydata().tolist() == [2.0, 0.05]
+    corners = axes.collections[0].get_paths()[0].vertices
+    assert {1.0, 9.0} <= set(corners[corners[:, 0] == 1, 1])
+
+
 def test_a_failed_save_leaves_nothing_behind(tmp_path):
     with pytest.raises(ValueError, match=r"nope"):
         plotting.activations(["relu"], tmp_path / "x.nope")

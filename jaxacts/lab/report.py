@@ -107,10 +107,10 @@ def _pictures(
     if "gradient_norm" in results.curves:
         moments = {f"at step {results.steps[0]:,}": 0, f"at the end, step {results.steps[-1]:,}": -1}
         flow = {
-            text: {name: _flow(results, index)[t] for name, index in runs.items()}
+            text: {name: _norms(results, index)[:, t] for name, index in runs.items()}
             for text, t in moments.items()
         }
-        plotting.gradient_flow(flow, folder / "gradient_flow.png", title=title)
+        plotting.gradient_flow(flow, folder / "gradient_flow.png", title=f"{title} · median and range")
         written.append(folder / "gradient_flow.png")
     if functions:
         plotting.activations(functions, folder / "activations.png")
@@ -252,11 +252,16 @@ def _curves(results: Results, name: str, index: np.ndarray) -> np.ndarray:
     return np.where(gone, math.nan, curves)
 
 
-def _flow(results: Results, index: np.ndarray) -> np.ndarray:
-    """Median over runs of the gradient norm, (T, layers); padding of shallower networks is cut off."""
+def _norms(results: Results, index: np.ndarray) -> np.ndarray:
+    """Gradient norms, (runs, T, layers); padding of shallower networks is cut off."""
     values = _curves(results, "gradient_norm", index)
     used = np.isfinite(values).any(axis=(0, 1))
-    values = values[..., : int(np.flatnonzero(used).max()) + 1] if used.any() else values
+    return values[..., : int(np.flatnonzero(used).max()) + 1] if used.any() else values
+
+
+def _flow(results: Results, index: np.ndarray) -> np.ndarray:
+    """Median over runs of the gradient norm, (T, layers)."""
+    values = _norms(results, index)
     flow = np.full(values.shape[1:], math.nan)
     some = np.isfinite(values).any(axis=0)
     flow[some] = np.nanmedian(values[:, some], axis=0)
