@@ -8,7 +8,6 @@ diverged; 130 stopped by Ctrl-C after saving.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import json
@@ -17,6 +16,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from jaxacts._suggest import nearest
 
 
 class Command(NamedTuple):
@@ -46,6 +47,10 @@ COMMANDS: dict[str, Command] = {
         "jaxacts.commands.export", "main", "write the runs of a folder as csv, json, markdown, ..."
     ),
     "merge": Command("jaxacts.commands.merge", "main", "merge the folders of a sharded comparison"),
+    "advise": Command(
+        "jaxacts.commands.advise", "main", "recommend activation, initialisation and rate; diagnose a run"
+    ),
+    "experiments": Command("jaxacts.commands.experiments", "main", "list and run the experiments"),
     "completion": Command("jaxacts.commands.completion", "main", "print a script for shell completion"),
 }
 
@@ -112,9 +117,9 @@ def _dispatch(argv: list[str]) -> int:
     known = available()
     command = known.get(name)
     if command is None:
-        near = difflib.get_close_matches(name, known, n=2)
+        near = nearest(name, known)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise Usage(f"unknown command {name!r}{hint} `jaxacts --help` lists them")
+        raise Usage(f"unknown command {name!r}{hint or ';'} `jaxacts --help` lists them")
     return int(getattr(importlib.import_module(command.module), command.function)(rest) or 0)
 
 
