@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxacts.lab import data, mlp, profiles, store, training
+from jaxacts.lab import data, measures, mlp, profiles, store, training
 from jaxacts.lab.config import CompareConfig, Contender
 from jaxacts.lab.errors import DeviceError, StoreError
 
@@ -352,7 +352,9 @@ class Engine:
         found = {}
         for name, value in curves.items():
             if value.ndim == 3:
-                layers = self._layers + (name == "gradient_norm")
+                layers = {"layers": self._layers, "weights": self._layers + 1}.get(
+                    measures.CURVES[name].axis, value.shape[2]
+                )
                 value = np.pad(value, ((0, 0), (0, 0), (0, layers - value.shape[2])), constant_values=np.nan)
             found[name] = value.astype(np.float32)
         return found

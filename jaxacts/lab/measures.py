@@ -1,8 +1,12 @@
-"""What is measured of a network while it trains: pure functions of pre-activations, slopes and gradients."""
+"""What can be measured of a network while it trains: pure functions of activations, slopes and gradients.
+
+Measures of the whole network that need a spectrum (Jacobian, Hessian) are in `jaxacts.lab.spectra`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import chex
 import jax
@@ -13,8 +17,51 @@ from jaxacts.lab.mlp import Layer, Parameters
 
 DEAD_BELOW = 1e-6  # |f'(z)| below this for every validation example: the unit passes no gradient
 SATURATED_BELOW = 0.05  # share of sup |f'|
+EXAMPLES = 512  # the effective rank and the sharpness are computed from as many examples at most
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-MEASURES = ("gradient_norm", "preactivation", "dead", "saturated")
+DEFAULT = ("gradient_norm", "preactivation", "dead", "saturated")
+MEASURES = (
+    *DEFAULT, "quantiles", "zero_gradient", "effective_rank", "jacobian", "sharpness", "distance",
+    "update_ratio",
+)  # fmt: skip
+
+
+class Curve(NamedTuple):
+    """One stored array of a measure, and how it is shown.
+
+    Attributes:
+      measure: the measure that it belongs to.
+      axis: what its last axis counts: weight matrices, hidden layers, singular values, or nothing.
+      label: what a picture calls it.
+      log: whether it spreads over powers of ten.
+    """
+
+    measure: str
+    axis: Literal["weights", "layers", "values", "none"]
+    label: str
+    log: bool = False
+
+
+CURVES = {
+    "gradient_norm": Curve("gradient_norm", "weights", "gradient norm (L2)", log=True),
+    "dead": Curve("dead", "layers", "share of dead units"),
+    "saturated": Curve("saturated", "layers", "share of saturated units"),
+    "preactivation_mean": Curve("preactivation", "layers", "mean of the pre-activations"),
+    "preactivation_std": Curve("preactivation", "layers", "standard deviation of the pre-activations"),
+    **{
+        f"preactivation_q{100 * share:02.0f}": Curve(
+            "quantiles", "layers", f"{100 * share:.0f} % quantile of the pre-activations"
+        )
+        for share in QUANTILES
+    },
+    "zero_gradient": Curve("zero_gradient", "weights", "share of gradient entries that are exactly 0"),
+    "effective_rank": Curve("effective_rank", "layers", "effective rank of the activations"),
+    "jacobian": Curve("jacobian", "values", "singular values of the input-output Jacobian", log=True),
+    "sharpness": Curve("sharpness", "none", "sharpness (largest Hessian eigenvalue)"),
+    "distance": Curve("distance", "weights", "distance of the weights from their start (L2)"),
+    "update_ratio": Curve("update_ratio", "weights", "size of a step relative to the weights", log=True),
+}
 
 
 def dead_share(slopes: Array) -> Array:
@@ -75,6 +122,75 @@ def mean_and_std(z: Array) -> tuple[Array, Array]:
     return mean, jnp.sqrt(jnp.square(z - mean).mean())
 
 
+def quantiles(z: Array) -> Array:
+    """The 5, 25, 50, 75 and 95 % quantiles over units and examples, in float32.
+
+    Args:
+      z: (examples, units).
+
+    Returns:
+      (5,) float32.
+
+    Example:
+      >>> from jaxacts.lab import measures
+      >>> measures.quantiles(jnp.arange(101.0)[None]).tolist()
+      [5.0, 25.0, 50.0, 75.0, 95.0]
+    """
+    return jnp.quantile(z.astype(jnp.float32).reshape(-1), jnp.array(QUANTILES, jnp.float32))
+
+
+def effective_rank(activations: Array) -> Array:
+    r"""Exponential of the entropy of the normalised singular values of a matrix of activations.
+
+    With :math:`p_i = \sigma_i / \sum_j \sigma_j` it is :math:`\exp(-\sum_i p_i \log p_i)`: 1 when all
+    examples lie on one line through the origin, the number of units when all directions are used alike.
+
+    Args:
+      activations: (examples, units).
+
+    Returns:
+      A float32 scalar from 1 to min(examples, units); 0 where all activations are 0.
+
+    Example:
+      >>> from jaxacts.lab import measures
+      >>> round(float(measures.effective_rank(jnp.eye(4))), 4)
+      4.0
+
+    Reference:
+      Roy & Vetterli, The effective rank, EUSIPCO 2007
+    """
+    values = jnp.linalg.svd(activations.astype(jnp.float32), compute_uv=False)
+    total = values.sum()
+    share = values / jnp.where(total > 0, total, 1.0)
+    entropy = -jnp.where(share > 0, share * jnp.log(jnp.where(share > 0, share, 1.0)), 0.0).sum()
+    return jnp.where(total > 0, jnp.exp(entropy), 0.0)
+
+
+def for_weights(function: Callable[..., Array], *trees: Parameters) -> Array:
+    """A scalar for every weight matrix of a network.
+
+    Args:
+      function: of as many weight matrices as there are trees; it must reduce the last two axes only.
+      *trees: pytrees with the structure of the parameters.
+
+    Returns:
+      (hidden layers + 1,) array, input side first.
+
+    Example:
+      >>> from jaxacts.lab import measures, mlp
+      >>> weights = mlp.init(mlp.draw(0, 3, 2, depth=2, width=4))
+      >>> measures.for_weights(lambda w: jnp.zeros_like(w).sum((-2, -1)), weights).tolist()
+      [0.0, 0.0, 0.0]
+    """
+    hidden = [tree.hidden for tree in trees]
+    if isinstance(hidden[0], Layer):
+        middle = function(*[layer.weight for layer in hidden])
+    else:
+        middle = [function(*[layer.weight for layer in layers]) for layers in zip(*hidden, strict=True)]
+    first, last = (function(*[getattr(tree, end).weight for tree in trees]) for end in ("first", "last"))
+    return jnp.stack([first, *middle, last])
+
+
 def weight_norms(gradients: Parameters) -> Array:
     """L2 norm of the gradient of every weight matrix, input side first.
 
@@ -90,17 +206,100 @@ def weight_norms(gradients: Parameters) -> Array:
       >>> measures.weight_norms(jax.tree.map(jnp.ones_like, weights)).round(2)
       Array([3.46, 4.  , 2.83], dtype=float32)
     """
+    return for_weights(_norm, gradients)
 
-    def norm(weight: Any) -> Array:
-        return jnp.sqrt(jnp.square(weight.astype(jnp.float32)).sum((-2, -1)))
 
-    hidden = gradients.hidden
-    middle = norm(hidden.weight) if isinstance(hidden, Layer) else [norm(layer.weight) for layer in hidden]
-    return jnp.stack([norm(gradients.first.weight), *middle, norm(gradients.last.weight)])
+def zero_shares(gradients: Parameters) -> Array:
+    """Share of exact zeros in the gradient of every weight matrix, input side first.
+
+    Zeros come from dead units, and in 16-bit training from gradients too small for the type.
+
+    Args:
+      gradients: a pytree with the structure of the parameters.
+
+    Returns:
+      (hidden layers + 1,) float32.
+
+    Example:
+      >>> from jaxacts.lab import measures, mlp
+      >>> weights = mlp.init(mlp.draw(0, 3, 2, depth=2, width=4))
+      >>> measures.zero_shares(jax.tree.map(jnp.zeros_like, weights)).tolist()
+      [1.0, 1.0, 1.0]
+    """
+    return for_weights(lambda g: (g == 0).astype(jnp.float32).mean((-2, -1)), gradients)
+
+
+def distances(parameters: Parameters, start: Parameters) -> Array:
+    """L2 distance of every weight matrix from where it started, input side first.
+
+    Args:
+      parameters: the parameters now.
+      start: the parameters at the start.
+
+    Returns:
+      (hidden layers + 1,) float32.
+
+    Example:
+      >>> from jaxacts.lab import measures, mlp
+      >>> weights = mlp.init(mlp.draw(0, 3, 2, depth=2, width=4))
+      >>> measures.distances(weights, weights).tolist()
+      [0.0, 0.0, 0.0]
+
+    Reference:
+      Nagarajan & Kolter, https://arxiv.org/abs/1901.01672
+    """
+    return for_weights(lambda now, then: _norm(now - then), parameters, start)
+
+
+def update_ratios(before: Parameters, after: Parameters) -> Array:
+    """Size of one update of every weight matrix relative to the matrix itself (L2 norms), input side first.
+
+    Args:
+      before: the parameters before the step.
+      after: the parameters after it.
+
+    Returns:
+      (hidden layers + 1,) float32; about 1e-3 in well-tuned training.
+
+    Example:
+      >>> from jaxacts.lab import measures, mlp
+      >>> weights = mlp.init(mlp.draw(0, 3, 2, depth=2, width=4))
+      >>> measures.update_ratios(weights, jax.tree.map(lambda w: 1.5 * w, weights)).tolist()
+      [0.5, 0.5, 0.5]
+    """
+    return for_weights(lambda old, new: _norm(new - old) / _norm(old), before, after)
+
+
+def _norm(weight: Any) -> Array:
+    return jnp.sqrt(jnp.square(weight.astype(jnp.float32)).sum((-2, -1)))
+
+
+def step_measures(
+    gradients: Parameters, before: Parameters, after: Parameters, wanted: tuple[str, ...]
+) -> dict[str, Array]:
+    """The measures of one optimiser step that were asked for.
+
+    Args:
+      gradients: of the minibatch.
+      before: the parameters before the step.
+      after: the parameters after it.
+      wanted: names from `MEASURES`.
+
+    Returns:
+      Arrays (hidden layers + 1,) by name.
+    """
+    found: dict[str, Array] = {}
+    if "gradient_norm" in wanted:
+        found["gradient_norm"] = weight_norms(gradients)
+    if "zero_gradient" in wanted:
+        found["zero_gradient"] = zero_shares(gradients)
+    if "update_ratio" in wanted:
+        found["update_ratio"] = update_ratios(before, after)
+    return found
 
 
 def layer_measures(
-    preactivations: Any, slopes: Any, supremum: Array, wanted: tuple[str, ...]
+    preactivations: Any, slopes: Any, supremum: Array, wanted: tuple[str, ...], activations: Any = None
 ) -> dict[str, Array]:
     """The measures of every hidden layer that were asked for.
 
@@ -109,6 +308,7 @@ def layer_measures(
       slopes: f' there.
       supremum: sup |f'|.
       wanted: names from `MEASURES`.
+      activations: f there, for the effective rank.
 
     Returns:
       Arrays (layers,) by name.
@@ -121,6 +321,13 @@ def layer_measures(
         found["dead"] = for_all(dead_share)(slopes)
     if "saturated" in wanted:
         found["saturated"] = for_all(lambda slope: saturated_share(slope, supremum))(slopes)
+    if "quantiles" in wanted:
+        table = for_all(quantiles)(preactivations)
+        found |= {
+            f"preactivation_q{100 * share:02.0f}": table[:, column] for column, share in enumerate(QUANTILES)
+        }
+    if "effective_rank" in wanted:
+        found["effective_rank"] = for_all(lambda table: effective_rank(table[:EXAMPLES]))(activations)
     return found
 
 

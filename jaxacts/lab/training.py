@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from jaxacts.lab import measures, mlp
+from jaxacts.lab import measures, mlp, spectra
 
 OPTIMIZERS = ("adam", "sgd", "momentum")
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
@@ -52,7 +52,7 @@ class Program:
     dropout: bool = False
     weight_decay: bool = False
     precision: str = "float32"
-    measure: tuple[str, ...] = measures.MEASURES
+    measure: tuple[str, ...] = measures.DEFAULT
 
 
 class Data(NamedTuple):
@@ -78,12 +78,21 @@ class Run(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a run carries from one chunk to the next, and what a checkpoint holds."""
+    """What a run carries from one chunk to the next, and what a checkpoint holds.
+
+    Attributes:
+      parameters: weights and biases, float32.
+      optimizer: what Optax keeps.
+      statistics: running ones of batch normalisation, or None.
+      scale: loss scale of float16 and the number of steps since it changed, or None.
+      origin: the parameters at the start, when the distance from them is measured, or None.
+    """
 
     parameters: mlp.Parameters
     optimizer: Any
     statistics: Any
     scale: Any
+    origin: Any = None
 
 
 def transformation(optimizer: str) -> optax.GradientTransformation:
@@ -124,7 +133,8 @@ def start(program: Program, parameters: mlp.Parameters) -> State:
         statistics = mlp.Statistics(np.zeros(shape, np.float32), np.ones(shape, np.float32))
     if program.precision == "float16":
         scale = (np.float32(_FIRST_SCALE), np.int32(0))
-    return State(parameters, optimizer, statistics, scale)
+    origin = jax.tree.map(np.array, parameters) if "distance" in program.measure else None
+    return State(parameters, optimizer, statistics, scale, origin)
 
 
 def value_and_slope(f: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
@@ -248,7 +258,9 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
     dtype = PRECISIONS[program.precision]
     metric = "accuracy" if program.task == "classification" else "score"
 
-    def forward(parameters: mlp.Parameters, x: Array, activation: Any, **options: Any) -> mlp.Output:
+    def forward(
+        parameters: mlp.Parameters, x: Array, activation: Any, dtype: Any = dtype, **options: Any
+    ) -> mlp.Output:
         if dtype != jnp.float32:
             parameters, x = jax.tree.map(lambda leaf: leaf.astype(dtype), (parameters, x))
         output = mlp.apply(
@@ -261,7 +273,7 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         )
         return output._replace(output=output.output.astype(jnp.float32))
 
-    def one_step(step: Array, state: State, run: Run, x: Array, y: Array) -> tuple[State, Array, Array]:
+    def one_step(step: Array, state: State, run: Run, x: Array, y: Array) -> tuple[State, Array, Any]:
         activation = functools.partial(choose.trained, run.activation)
         key = jax.random.fold_in(jax.random.key(run.seed), step) if program.dropout else None
 
@@ -282,23 +294,32 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         if program.weight_decay:
             updates = _decay(cast(mlp.Parameters, updates), state.parameters, run.weight_decay)
         parameters = jax.tree.map(lambda p, u: p - run.learning_rate * u, state.parameters, updates)
-        new = State(parameters, optimizer, statistics, state.scale)
+        new = State(parameters, optimizer, statistics, state.scale, state.origin)
         if state.scale is not None:
             new = _rescale(state, new, gradients)
-        norms = measures.weight_norms(gradients) if "gradient_norm" in program.measure else jnp.zeros(0)
-        return new, loss, norms
+        return new, loss, measures.step_measures(gradients, state.parameters, new.parameters, program.measure)
 
     def evaluate(state: State, run: Run, data: Data) -> dict[str, Array]:
         # Layers run as a scan here even when few: half the code to compile, and evaluation is rare.
         state = state._replace(parameters=mlp.stacked(state.parameters))
         plain, pair = (functools.partial(f, run.activation) for f in (choose.plain, choose.pair))
-        inner = bool({"dead", "saturated"} & set(program.measure))
+        ranked = "effective_rank" in program.measure
+        inner = ranked or bool({"dead", "saturated"} & set(program.measure))
+
+        def watched(z: Array) -> tuple[Array, tuple[Array, Array | None]]:
+            value, slope = pair(z)
+            return value, (slope, value if ranked else None)
+
         found = {}
         out = forward(
-            state.parameters, data.x_validation, pair if inner else plain, statistics=state.statistics,
+            state.parameters, data.x_validation, watched if inner else plain, statistics=state.statistics,
             has_extra=inner,
         )  # fmt: skip
-        found.update(measures.layer_measures(out.preactivations, out.extra, run.supremum, program.measure))
+        slopes, values = _apart(out.extra) if inner else (None, None)
+        found.update(
+            measures.layer_measures(out.preactivations, slopes, run.supremum, program.measure, values)
+        )
+        found.update(whole_network(state, run, data))
         other = forward(state.parameters, data.x_test, plain, statistics=state.statistics)
         for part, output, target in (
             ("validation", out.output, data.y_validation),
@@ -308,13 +329,37 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
             found[f"{part}_{metric}"] = _metric(program.task, output, target)
         return found
 
+    def whole_network(state: State, run: Run, data: Data) -> dict[str, Array]:
+        """Measures of all layers together, in float32 whatever the precision of training."""
+        found = {}
+
+        def network(parameters: mlp.Parameters, x: Array) -> Array:
+            activation = functools.partial(choose.trained, run.activation)
+            return forward(parameters, x, activation, jnp.float32, statistics=state.statistics).output
+
+        if "distance" in program.measure:
+            found["distance"] = measures.distances(state.parameters, mlp.stacked(state.origin))
+        if "jacobian" in program.measure:
+            x = data.x_validation[: spectra.JACOBIANS]
+            found["jacobian"] = spectra.jacobian_values(functools.partial(network, state.parameters), x)
+        if "sharpness" in program.measure:
+            x, y = data.x_train[: measures.EXAMPLES], data.y_train[: measures.EXAMPLES]
+            found["sharpness"] = spectra.sharpness(
+                lambda parameters: _losses(program.task, network(parameters, x), y).mean(), state.parameters
+            )
+        return found
+
     def train(
         state: State, run: Run, data: Data, order: Array, begin: Any, stops: Array
     ) -> tuple[State, dict[str, Array]]:
         chex.assert_rank([data.x_train, data.y_train, order], 2)
         chex.assert_equal_shape_prefix([data.x_train, data.y_train], 1)
-        layers = 1 + len(_weights(state.parameters))
-        norms = jnp.zeros(layers if "gradient_norm" in program.measure else 0, jnp.float32)
+        nothing = jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
+            jax.eval_shape(
+                functools.partial(measures.step_measures, wanted=program.measure), *[state.parameters] * 3
+            ),
+        )
         begin = jnp.asarray(begin, jnp.int32)
 
         def step(index: Array, carry: Any) -> Any:
@@ -322,16 +367,14 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
             rows = order[index - begin]
             x = data.x_train.at[rows].get(mode="promise_in_bounds")
             y = data.y_train.at[rows].get(mode="promise_in_bounds")
-            state, loss, norms = one_step(index, state, run, x, y)
-            return state, total + loss, norms
+            state, loss, measured = one_step(index, state, run, x, y)
+            return state, total + loss, measured
 
         def until(carry: Any, stop: Array) -> Any:
             state, now = carry
-            state, total, last = lax.fori_loop(now, stop, step, (state, jnp.float32(0), norms))
-            record = {"train_loss": total / (stop - now).astype(jnp.float32), **evaluate(state, run, data)}
-            if "gradient_norm" in program.measure:
-                record["gradient_norm"] = last
-            return (state, stop), record
+            state, total, last = lax.fori_loop(now, stop, step, (state, jnp.float32(0), nothing))
+            mean_loss = total / (stop - now).astype(jnp.float32)
+            return (state, stop), {"train_loss": mean_loss, **last, **evaluate(state, run, data)}
 
         (state, _), records = lax.scan(until, (state, begin), jnp.asarray(stops, jnp.int32))
         return state, records
@@ -364,10 +407,9 @@ def make_run(
     return Run(np.int32(activation), rate, top, decay, dropped, np.uint32(seed))
 
 
-def _weights(parameters: mlp.Parameters) -> list[Any]:
-    hidden = parameters.hidden
-    stacked = isinstance(hidden, mlp.Layer)
-    return [parameters.first.weight, *(hidden.weight if stacked else [layer.weight for layer in hidden])]
+def _apart(extra: Any) -> tuple[Any, Any]:
+    """What activations returned beside their value, layer by layer: a list of pairs as a pair of tuples."""
+    return tuple(zip(*extra, strict=True)) if isinstance(extra, list) else extra
 
 
 def _decay(updates: mlp.Parameters, parameters: mlp.Parameters, rate: Array) -> mlp.Parameters:
