@@ -149,7 +149,7 @@ def _code(error: Exception) -> int:
     if isinstance(error, ImportError):
         return 3
     names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "jaxacts.lab.errors"}
-    if "DeviceError" in names:
+    if names & {"DeviceError", "MissingData"}:
         return 3
     return 130 if "Interrupted" in names else 1
 

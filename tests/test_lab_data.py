@@ -8,6 +8,7 @@ import pytest
 
 from jaxacts import lab
 from jaxacts.lab import data
+from jaxacts.lab.data import _packaged
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_mnist1d_leaves_the_global_generators_alone():
     np.random.seed(7)
     random.seed(7)
     expected = (np.random.RandomState(7).rand(), random.Random(7).random())
-    data._mnist1d()
+    _packaged.mnist1d()
     assert (np.random.rand(), random.random()) == expected
 
 
@@ -78,14 +79,14 @@ def test_mnist1d_refuses_other_data(monkeypatch):
 
     monkeypatch.setattr(mnist1d.data, "make_dataset", altered)
     with pytest.raises(ValueError, match="generates other data than MNIST-1D"):
-        data._mnist1d()
+        _packaged.mnist1d()
 
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mnist1d", None)
     monkeypatch.setitem(sys.modules, "mnist1d.data", None)
     with pytest.raises(lab.MissingExtra, match=r"mnist1d.*pip install 'jaxacts\[lab\]'"):
-        data._mnist1d()
+        _packaged.mnist1d()
 
 
 def test_addition_is_the_sum():

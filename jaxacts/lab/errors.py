@@ -7,6 +7,10 @@ class MissingExtra(ImportError):
     """A package of an optional extra is not installed (command line: exit code 3)."""
 
 
+class MissingData(RuntimeError):
+    """A data set is not on this machine and cannot be downloaded (command line: exit code 3)."""
+
+
 class DeviceError(RuntimeError):
     """The device that was asked for is not there (command line: exit code 3)."""
 
@@ -25,6 +29,10 @@ class ConfigMismatch(StoreError):
     def __init__(self, message: str, differences: list[tuple[str, object, object]]):
         super().__init__(message)
         self.differences = differences
+
+
+class GroupLost(RuntimeError):
+    """Another process of a run over several processes has stopped (command line: exit code 1)."""
 
 
 class Interrupted(KeyboardInterrupt):
