@@ -310,20 +310,19 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
             value, slope = pair(z)
             return value, (slope, value if ranked else None)
 
-        found = {}
+        # Both splits in one pass, as every activation site is one more copy of all branches to compile.
+        rows = len(data.x_validation)
         out = forward(
-            state.parameters, data.x_validation, watched if inner else plain, statistics=state.statistics,
-            has_extra=inner,
+            state.parameters, jnp.concatenate([data.x_validation, data.x_test]), watched if inner else plain,
+            statistics=state.statistics, has_extra=inner,
         )  # fmt: skip
-        slopes, values = _apart(out.extra) if inner else (None, None)
-        found.update(
-            measures.layer_measures(out.preactivations, slopes, run.supremum, program.measure, values)
-        )
+        inside, extra = jax.tree.map(lambda leaf: leaf[..., :rows, :], (out.preactivations, out.extra))
+        slopes, values = _apart(extra) if inner else (None, None)
+        found = measures.layer_measures(inside, slopes, run.supremum, program.measure, values)
         found.update(whole_network(state, run, data))
-        other = forward(state.parameters, data.x_test, plain, statistics=state.statistics)
         for part, output, target in (
-            ("validation", out.output, data.y_validation),
-            ("test", other.output, data.y_test),
+            ("validation", out.output[:rows], data.y_validation),
+            ("test", out.output[rows:], data.y_test),
         ):
             found[f"{part}_loss"] = _losses(program.task, output, target).mean()
             found[f"{part}_{metric}"] = _metric(program.task, output, target)
