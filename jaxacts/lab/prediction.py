@@ -90,7 +90,7 @@ def gradient_ratios(results: Results) -> dict[tuple[str, str], float]:
     found = {}
     for run in {(run["activation"], run["facet"]): run for run in results.runs}.values():
         f = functions.get(run["activation"])
-        scale = _scales(
+        scale = scales(
             run, results.manifest["activations"].get(run["activation"], {}).get("gain"), features or 1
         )
         if f is None or scale is None:
@@ -111,8 +111,17 @@ def gradient_ratios(results: Results) -> dict[tuple[str, str], float]:
     return found
 
 
-def _scales(run: Mapping[str, Any], gain: float | None, features: int) -> tuple[float, float] | None:
-    """sigma_w of the first matrix and of the others under the run's initialiser, as `mlp.init` draws them."""
+def scales(run: Mapping[str, Any], gain: float | None, features: int) -> tuple[float, float] | None:
+    """sigma_w of the first matrix and of the others under a run's initialiser, as `mlp.init` draws them.
+
+    Args:
+      run: a run entry.
+      gain: the gain of its activation.
+      features: number of inputs.
+
+    Returns:
+      The pair, or None where the theory does not hold: with a normalisation or residual connections.
+    """
     if run.get("normalisation", "none") != "none" or run.get("residual"):
         return None
     width = run["width"]
