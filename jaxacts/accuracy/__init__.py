@@ -341,7 +341,7 @@ def _specials(run: _run.Runner, form: _ulp.Format, order: int, limits: np.ndarra
 def _agreement(derivative: Callable, x: np.ndarray, true: np.ndarray) -> Agreement:
     x, true = x[np.abs(x) <= 30], true[np.abs(x) <= 30]
     with _run.double_precision():
-        found = np.asarray(jax.vmap(derivative)(jnp.asarray(x)), np.float64)
+        found = np.asarray(jax.jit(jax.vmap(derivative))(jnp.asarray(x)), np.float64)
     gap = np.abs(found - true) / np.maximum(1.0, np.abs(true))
     gap = np.where(np.isnan(gap), math.inf, gap)
     i = int(np.argmax(gap))
