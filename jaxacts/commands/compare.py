@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxacts._suggest import hint
-from jaxacts.commands import _common
+from jaxacts.commands import _common, _jobs
 from jaxacts.lab.config import AXES, CompareConfig
 from jaxacts.lab.errors import need
 
@@ -82,7 +82,15 @@ class Options(_common.Verbosity):
     workers: int | None = None
     """Threads on a CPU; by default the cores this process may use."""
     shard: str | None = None
-    """i/n trains the i-th of n parts only, for machines without a shared folder."""
+    """i/n trains the i-th of n parts only, for machines without a shared folder; auto asks SLURM or MPI."""
+    distributed: bool = False
+    """Train one program on the devices of all hosts of a TPU pod or GPU cluster; process 0 writes."""
+    coordinator: str | None = None
+    """host:port of process 0 for --distributed, where the cluster does not tell."""
+    processes: int | None = None
+    """How many processes --distributed joins, where the cluster does not tell."""
+    process: int | None = None
+    """The number of this one of them, from 0."""
     json: bool = False
     """Print one JSON object on stdout and nothing else."""
     smoke: bool = False
@@ -95,7 +103,7 @@ class Options(_common.Verbosity):
 
 _NOT_CONFIG = (
     "output", "config", "fresh", "no_report", "device", "workers", "shard", "json", "smoke", "dry_run",
-    "no_progress", "quiet", "verbose", "debug",
+    "no_progress", "quiet", "verbose", "debug", "distributed", "coordinator", "processes", "process",
 )  # fmt: skip
 
 
@@ -105,11 +113,13 @@ def main(argv: Sequence[str]) -> int:
         Options, [], prog="compare", description=DESCRIPTION
     ) if not argv else _read(argv)  # fmt: skip
     with _common.usage():
-        config, shard = settings(options), _shard(options.shard)
+        config, shard = settings(options), _jobs.shard(options.shard)
     _check_extras(options)
-    found = _common.select_device(options.device)
     from jaxacts.lab import cache, store, summary, sweep
 
+    with _common.usage():
+        group, place = _jobs.join(options)
+    found = _common.select_device(options.device)
     cache.enable_compilation_cache()
     with _common.usage():
         plan = sweep.plan(config, options.output, options.device)
@@ -121,11 +131,17 @@ def main(argv: Sequence[str]) -> int:
     if options.dry_run:
         return _dry_run(plan, options)
     was_finished = store.finished(plan.folder) and not options.fresh
-    with _progress(plan, options, was_finished) as report_progress:
+    with (
+        _jobs.ending_politely(options),
+        _progress(plan, options, was_finished or place > 0) as report_progress,
+    ):
         results = sweep.run(
             plan, fresh=options.fresh, progress=report_progress, workers=options.workers, shard=shard,
-            argv=["jaxacts", "compare", *argv],
+            group=group, argv=["jaxacts", "compare", *argv],
         )  # fmt: skip
+    if place > 0 and shard is None:
+        _say(f"process {place} is through; process 0 shows the results")
+        return 0
     if not store.finished(plan.folder):
         return unfinished(plan.folder, as_json=options.json)
     stored_target = results.config.get("target")
@@ -232,15 +248,6 @@ def _small(values: dict[str, Any]) -> dict[str, Any]:
         "width": tuple(dict.fromkeys(min(width, 16) for width in values["width"])),
         "batch_size": tuple(dict.fromkeys(min(size, 32) for size in values["batch_size"])),
     }
-
-
-def _shard(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    part, slash, whole = text.partition("/")
-    if not (slash and part.isdigit() and whole.isdigit() and 1 <= int(part) <= int(whole)):
-        raise ValueError(f"--shard must be i/n with 1 <= i <= n, was {text!r}")
-    return int(part), int(whole)
 
 
 def _check_extras(options: Options) -> None:

@@ -7,10 +7,10 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -18,6 +18,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxacts.lab import data, measures, mlp, profiles, store, training
 from jaxacts.lab.config import CompareConfig, Contender
+from jaxacts.lab.distributed import Group
 from jaxacts.lab.errors import DeviceError, StoreError
 
 # A rough speed of one core and of the fixed cost of a step. They only decide how work is cut into pieces, so
@@ -67,8 +68,8 @@ def key_of(run: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _threads(platform: str) -> bool:
-    """Whether runs go one by one through host threads: right on a CPU that is one device."""
-    return platform == "cpu" and jax.local_device_count("cpu") == 1
+    """Whether runs go one by one through host threads: right on a CPU that is one device, and alone."""
+    return platform == "cpu" and len(jax.devices("cpu")) == 1
 
 
 def _seconds(run: dict[str, Any], dataset: data.Dataset, steps: int) -> float:
@@ -151,8 +152,12 @@ class Engine:
         dataset: data.Dataset,
         runs: list[dict[str, Any]],
         platform: str,
+        batches: list[list[int]] | None = None,
+        group: Group | None = None,
     ):
         self._config, self._dataset, self._runs, self._platform = config, dataset, runs, platform
+        self._group = group
+        self._batches = batches or [list(range(len(runs)))]
         self._branches = tuple(contender.fn for contender in contenders)
         self._index = {contender.name: number for number, contender in enumerate(contenders)}
         inits = {run["init"] for run in runs}
@@ -162,7 +167,7 @@ class Engine:
         self._programs: dict[Any, _Compiled] = {}
         self._lock = threading.Lock()
         self.compile_seconds = 0.0
-        self._devices = jax.local_devices(backend=platform)
+        self._devices = jax.devices(platform) if group else jax.local_devices(backend=platform)
         self._mesh = None if _threads(platform) else Mesh(np.array(self._devices), ("run",))
         self._data = self._replicate(
             training.Data(
@@ -200,13 +205,15 @@ class Engine:
         program = self._program(self._runs[batch[0]])
         width = program.lanes or 1
         units = [batch[begin : begin + width] for begin in range(0, len(batch), width)]
-        saved = checkpoint.read()
+        saved = checkpoint.read() if self.writes else {}
+        if self._group:
+            saved = self._group.share_arrays(saved)
         first = int(saved["unit"]) if saved else 0
         done = (
             [{name[5:]: value for name, value in saved.items() if name.startswith("done/")}] if first else []
         )
         for number in range(first, len(units)):
-            keep = functools.partial(self._save, checkpoint, number, done)
+            keep = functools.partial(self._save, checkpoint if self.writes else None, number, done)
             resume = saved if number == first and "chunk" in saved else {}
             curves = self._train_unit(program, units[number], resume, keep, stop)
             if curves is None:
@@ -216,8 +223,13 @@ class Engine:
 
     @staticmethod
     def _save(
-        checkpoint: Checkpoint, unit: int, done: list[dict[str, np.ndarray]], inside: dict[str, np.ndarray]
+        checkpoint: Checkpoint | None,
+        unit: int,
+        done: list[dict[str, np.ndarray]],
+        inside: Mapping[str, np.ndarray],
     ) -> None:
+        if checkpoint is None:
+            return
         finished = {f"done/{name}": value for name, value in _joined(done).items()}
         checkpoint.write({"unit": np.array(unit), **finished, **inside})
 
@@ -231,8 +243,8 @@ class Engine:
     ) -> dict[str, np.ndarray] | None:
         runs = [self._runs[index] for index in unit]
         runs += runs[-1:] * (program.lanes - len(runs))  # padding, cut off again below
-        state = self._stack([self._start(run) for run in runs], program)
-        scalars = self._stack([self._scalars(run) for run in runs], program)
+        state = self._stack([self._start(run) for run in runs], program.lanes)
+        scalars = self._stack([self._scalars(run) for run in runs], program.lanes)
         stops = self._config.record_steps
         pieces: list[dict[str, np.ndarray]] = []
         begin = 0
@@ -249,19 +261,27 @@ class Engine:
             step = stops[position - 1] if position else 0
             order = self._orders(runs, step, program)
             padded = np.array(here + here[-1:] * (program.chunk - len(here)), np.int32)
-            state, records = program.call(state, scalars, self._data, order, np.int32(step), padded)
-            records = jax.device_get(records)
+            stretch = (np.int32(step), padded)
+            if self._group:
+                stretch = self._put(stretch, PartitionSpec())
+            state, records = program.call(state, scalars, self._data, order, *stretch)
+            records = self._fetch(records)
             # On the host the run axis comes first, the records second, whether or not runs were batched.
             axis = (lambda value: value) if program.lanes else (lambda value: value[None])
             pieces.append({name: np.asarray(axis(value))[:, : len(here)] for name, value in records.items()})
             rest = position + program.chunk
-            if rest < len(stops) and (stop.is_set() or time.monotonic() - saved_at > _SAVE_SECONDS):
-                leaves = jax.device_get(jax.tree.leaves(state))
+            if rest >= len(stops):
+                break
+            stopping, due = stop.is_set(), time.monotonic() - saved_at > _SAVE_SECONDS
+            if self._group:
+                stopping, due = self._group.agree(stopping, due)
+            if stopping or due:
+                leaves = self._fetch(jax.tree.leaves(state))
                 inside = {f"leaf/{number}": np.asarray(leaf) for number, leaf in enumerate(leaves)}
                 inside |= {f"part/{name}": value for name, value in _joined(pieces, axis=1).items()}
                 keep({"chunk": np.array(rest), **inside})
                 saved_at = time.monotonic()
-            if rest < len(stops) and stop.is_set():
+            if stopping:
                 return None
         return {name: value[: len(unit)] for name, value in _joined(pieces, axis=1).items()}
 
@@ -295,12 +315,34 @@ class Engine:
         return min(chunk * (self._config.record_every or 1), self._config.steps)
 
     @staticmethod
-    def _stack(trees: list[Any], program: _Compiled) -> Any:
-        return jax.tree.map(lambda *leaves: np.stack(leaves), *trees) if program.lanes else trees[0]
+    def _stack(trees: list[Any], lanes: int) -> Any:
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *trees) if lanes else trees[0]
 
     def _replicate(self, tree: Any) -> Any:
-        where = self._devices[0] if self._mesh is None else NamedSharding(self._mesh, PartitionSpec())
-        return jax.device_put(tree, where)
+        if self._mesh is None:
+            return jax.device_put(tree, self._devices[0])
+        return self._put(tree, PartitionSpec())
+
+    def _put(self, tree: Any, spec: PartitionSpec) -> Any:
+        """Arrays on the mesh; every process makes only the part that its own devices hold."""
+        where = NamedSharding(cast(Mesh, self._mesh), spec)
+        if self._group is None:
+            return jax.device_put(tree, where)
+
+        def one(leaf: Any) -> jax.Array:
+            leaf = np.asarray(leaf)
+            return jax.make_array_from_callback(leaf.shape, where, lambda index: leaf[index])
+
+        return jax.tree.map(one, tree)
+
+    def _fetch(self, tree: Any) -> Any:
+        """Arrays of the mesh as whole numpy arrays, on every process."""
+        return self._group.gather(tree) if self._group else jax.device_get(tree)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self._group is None or self._group.rank == 0
 
     # --- compilation ----------------------------------------------------------------------------------------
 
@@ -320,32 +362,25 @@ class Engine:
             lanes = 0
         else:
             limit = max(1, _CHUNK_STEPS // every)
-            members = sum(key_of(other) == key_of(run) for other in self._runs)
-            calls = math.ceil(members / _VMAP_RUNS)
+            # The same for all batches of a program, whichever of them this process happens to train.
+            key = key_of(run)
+            longest = max(len(batch) for batch in self._batches if key_of(self._runs[batch[0]]) == key)
             devices = len(self._devices)
-            lanes = devices * math.ceil(math.ceil(members / calls) / devices)
+            lanes = devices * math.ceil(min(longest, _VMAP_RUNS) / devices)
         chunk = math.ceil(len(stops) / math.ceil(len(stops) / limit))
-        train = training.make_train(self._spec(run))
         place: Callable[[Any], Any] = lambda tree: tree  # noqa: E731
-        if self._mesh is None:
-            jitted = jax.jit(train)
-        else:
-            split, whole = (NamedSharding(self._mesh, PartitionSpec(*axes)) for axes in (("run",), ()))
-            place = lambda tree: jax.device_put(tree, split)  # noqa: E731
-            jitted = jax.jit(
-                jax.vmap(train, in_axes=(0, 0, None, 0, None, None)),
-                in_shardings=(split, split, whole, split, whole, whole),
-                out_shardings=split,
-            )
-        program = _Compiled(jitted, chunk, lanes, place)
+        if self._mesh is not None:
+            place = lambda tree: self._put(tree, PartitionSpec("run"))  # noqa: E731
         runs = [run] * max(1, lanes)
-        state = self._stack([self._start(one) for one in runs], program)
-        scalars = self._stack([self._scalars(one) for one in runs], program)
-        order = np.zeros((lanes,) * bool(lanes) + (self._longest(chunk), run["batch_size"]), np.int32)
-        compiled = jitted.lower(
-            state, scalars, self._data, order, np.int32(0), np.zeros(chunk, np.int32)
-        ).compile()
-        return _Compiled(compiled, chunk, lanes, place)
+        arguments = (
+            self._stack([self._start(one) for one in runs], lanes),
+            self._stack([self._scalars(one) for one in runs], lanes),
+            self._data,
+            np.zeros((lanes,) * bool(lanes) + (self._longest(chunk), run["batch_size"]), np.int32),
+            np.int32(0),
+            np.zeros(chunk, np.int32),
+        )
+        return _Compiled(_executable(self._spec(run), self._mesh, arguments), chunk, lanes, place)
 
     def _padded(self, curves: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Curves of shallower networks padded with NaN to the depth of the deepest."""
@@ -358,6 +393,41 @@ class Engine:
                 value = np.pad(value, ((0, 0), (0, 0), (0, layers - value.shape[2])), constant_values=np.nan)
             found[name] = value.astype(np.float32)
         return found
+
+
+_EXECUTABLES: dict[Any, Callable[..., Any]] = {}  # of this process, the latest `_KEPT`
+_KEPT = 64
+
+
+def _executable(spec: training.Program, mesh: Mesh | None, arguments: tuple[Any, ...]) -> Callable[..., Any]:
+    """The compiled training program for such arguments; a second comparison need not compile it again."""
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype), arguments)
+    leaves, tree = jax.tree.flatten(shapes)
+    key = (spec, mesh, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves), _settings())
+    if key not in _EXECUTABLES:
+        jitted = _jitted(spec, mesh)
+        while len(_EXECUTABLES) >= _KEPT:
+            _EXECUTABLES.pop(next(iter(_EXECUTABLES)), None)
+        _EXECUTABLES[key] = jitted.lower(*shapes).compile()
+    return _EXECUTABLES[key]
+
+
+def _settings() -> tuple[Any, ...]:
+    """JAX's own settings that change what is compiled."""
+    names = ("jax_enable_x64", "jax_default_matmul_precision", "jax_numpy_dtype_promotion")
+    return tuple(getattr(jax.config, name) for name in names)
+
+
+def _jitted(spec: training.Program, mesh: Mesh | None) -> Any:
+    train = training.make_train(spec)
+    if mesh is None:
+        return jax.jit(train)
+    split, whole = (NamedSharding(mesh, PartitionSpec(*axes)) for axes in (("run",), ()))
+    return jax.jit(
+        jax.vmap(train, in_axes=(0, 0, None, 0, None, None)),
+        in_shardings=(split, split, whole, split, whole, whole),
+        out_shardings=split,
+    )
 
 
 def _joined(pieces: list[dict[str, np.ndarray]], axis: int = 0) -> dict[str, np.ndarray]:

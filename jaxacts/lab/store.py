@@ -181,9 +181,29 @@ def write_bytes(path: Path, content: bytes, *, sync: bool = False) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write plain data as JSON, atomically; non-finite numbers become null."""
-    write_bytes(
-        path, (json.dumps(finite(content), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-    )
+    write_bytes(path, _json(content))
+
+
+def write_new(path: Path, content: Any) -> bool:
+    """Write JSON as :func:`write_json` does, unless the file is there; says whether this call made it."""
+    part = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    write_bytes(part, _json(content))
+    try:
+        os.link(part, path)  # atomic, and fails when there is one
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if path.exists():
+            return False
+        os.replace(part, path)
+        return True
+    finally:
+        part.unlink(missing_ok=True)
+    return True
+
+
+def _json(content: Any) -> bytes:
+    return (json.dumps(finite(content), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def finite(content: Any) -> Any:

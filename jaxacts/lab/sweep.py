@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import json
 import os
 import queue
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from jaxacts.lab import config as configuration
 from jaxacts.lab import data, execution, provenance, store
+from jaxacts.lab.agenda import OTHER_STOPPED, POLL, Agenda, Leader, follow, stopping
 from jaxacts.lab.config import CompareConfig, Contender
+from jaxacts.lab.distributed import Group
 from jaxacts.lab.errors import Interrupted, StoreError
 from jaxacts.lab.leases import Leases
 from jaxacts.lab.store import Results
 
 Progress = Callable[[int, int, str], None]
-
-_POLL = 0.2  # seconds between two looks at the queue of finished batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +100,7 @@ def compare(
     progress: Progress | None = None,
     workers: int | None = None,
     shard: tuple[int, int] | None = None,
+    group: Group | None = None,
     argv: Sequence[str] | None = None,
     **settings: Any,
 ) -> Results:
@@ -117,6 +118,7 @@ def compare(
       progress: called as ``progress(done, total, message)`` after each batch of runs, from this thread.
       workers: threads on a CPU; None takes the cores this process may use.
       shard: (i, n) trains the i-th of n parts only, counting from 1; see `jaxacts.lab.merge`.
+      group: from `jaxacts.lab.join`: all its processes make this call, and their devices train together.
       argv: the command line, for the manifest.
       **settings: fields of :class:`CompareConfig`, e.g. ``seeds=3, depth=8, dataset="digits"``.
 
@@ -129,6 +131,7 @@ def compare(
       StoreError: when the folder cannot be written, or a results file in it is damaged.
       DeviceError: when there is no such device.
       MissingExtra: when a package of the extra `lab` is needed and not installed.
+      GroupLost: when another process of the group has stopped.
       Interrupted: after Ctrl-C, with everything finished so far saved; it is a `KeyboardInterrupt`.
 
     Example:
@@ -151,8 +154,9 @@ def compare(
     if shard is not None and not (len(shard) == 2 and 1 <= shard[0] <= shard[1]):
         raise ValueError(f"shard must be (i, n) with 1 <= i <= n, was {shard}")
     return run(
-        plan(config, output, device), fresh=fresh, progress=progress, workers=workers, shard=shard, argv=argv
-    )
+        plan(config, output, device), fresh=fresh, progress=progress, workers=workers, shard=shard,
+        group=group, argv=argv,
+    )  # fmt: skip
 
 
 def run(
@@ -162,6 +166,7 @@ def run(
     progress: Progress | None = None,
     workers: int | None = None,
     shard: tuple[int, int] | None = None,
+    group: Group | None = None,
     argv: Sequence[str] | None = None,
 ) -> Results:
     """Carry out a plan; see :func:`compare` for the arguments.
@@ -172,33 +177,87 @@ def run(
       progress: called after each batch.
       workers: threads on a CPU.
       shard: which part to train.
+      group: the processes that train together.
       argv: the command line, for the manifest.
 
     Returns:
       The results.
     """
-    folder = what.folder
-    manifest = _open(what, fresh)
-    if manifest is not None and store.finished(folder):
-        return store.load(folder)
+    if shard is not None and group is not None:
+        raise ValueError("shard and group exclude each other: the processes of a group share all the work")
+    manifest = _opened(what, fresh, group)
+    if manifest is not None:
+        what = dataclasses.replace(what, batches=manifest["batches"])  # as they were cut where it was begun
+        if _finished(what.folder, group):
+            return _results(what, manifest, group)
     begun = time.perf_counter()
-    engine = execution.Engine(what.config, what.contenders, what.dataset, what.runs, what.platform)
+    engine = execution.Engine(
+        what.config, what.contenders, what.dataset, what.runs, what.platform, what.batches, group
+    )
     if manifest is None:
         manifest = _manifest(what, engine, argv)
-        store.write_json(folder / store.MANIFEST, manifest)
+        if group is not None:
+            if group.rank == 0:
+                store.write_json(what.folder / store.MANIFEST, manifest)
+        elif not store.write_new(what.folder / store.MANIFEST, manifest):
+            # another process was faster; should it have cut the runs differently, its batches count
+            return run(what, progress=progress, workers=workers, shard=shard, argv=argv)
     mine = [b for b in range(len(what.batches)) if shard is None or b % shard[1] == shard[0] - 1]
-    store.append_event(folder, "start", **provenance.process(), batches=len(mine))
-    _work(what, engine, mine, progress or (lambda done, total, message: None), workers)
+    _event(what, engine, "start", batches=len(mine))
+    _work(what, engine, mine, progress or (lambda done, total, message: None), workers, group)
     timing = {
         "seconds": round(time.perf_counter() - begun, 3),
         "compile_seconds": round(engine.compile_seconds, 3),
         "workers": engine.workers(workers),
     }
-    store.append_event(folder, "end", **provenance.process(), **timing)
-    if not consolidate(folder, manifest):
-        return store.load(folder, partial=True)
-    store.write_json(folder / store.MANIFEST, {**manifest, "timing": timing})
-    return store.load(folder)
+    _event(what, engine, "end", **timing)
+    if engine.writes and consolidate(what.folder, manifest):
+        store.write_json(what.folder / store.MANIFEST, {**manifest, "timing": timing})
+    return _results(what, manifest, group)
+
+
+def _event(what: Plan, engine: execution.Engine, kind: str, **details: Any) -> None:
+    if engine.writes:
+        store.append_event(what.folder, kind, **provenance.process(), **details)
+
+
+def _opened(what: Plan, fresh: bool, group: Group | None) -> dict[str, Any] | None:
+    """The manifest of the folder, None when it has to be made; in a group process 0 alone looks."""
+    if group is None:
+        return _open(what, fresh)
+    answer: dict[str, Any] = {"hash": what.hash}
+    failure: Exception | None = None
+    if group.rank == 0:
+        try:
+            answer["manifest"] = _open(what, fresh)
+        except Exception as error:
+            failure, answer["error"] = error, str(error)
+    answer = json.loads(group.share(json.dumps(answer).encode()))
+    if failure is not None:
+        raise failure
+    if "error" in answer:
+        raise StoreError(f"process 0 says: {answer['error']}")
+    if group.agree(answer["hash"] != what.hash)[0]:
+        raise ValueError("the processes of the distributed run were started with different settings")
+    return answer["manifest"]
+
+
+def _finished(folder: Path, group: Group | None) -> bool:
+    return (
+        store.finished(folder)
+        if group is None
+        else group.agree(group.rank == 0 and store.finished(folder))[0]
+    )
+
+
+def _results(what: Plan, manifest: dict[str, Any], group: Group | None) -> Results:
+    """What the folder holds; a group gets it from process 0, as the others may not see the folder."""
+    if group is None:
+        return store.load(what.folder, partial=not store.finished(what.folder))
+    curves = store.load(what.folder).curves if group.rank == 0 else {}
+    return store.make_results(
+        manifest, list(range(len(what.runs))), group.share_arrays(curves), str(what.folder)
+    )
 
 
 def _open(what: Plan, fresh: bool) -> dict[str, Any] | None:
@@ -250,29 +309,24 @@ def _manifest(what: Plan, engine: execution.Engine, argv: Sequence[str] | None) 
     }
 
 
-@contextlib.contextmanager
-def _stopping(stop: threading.Event, threads: list[threading.Thread]) -> Iterator[None]:
-    """On any exception in this thread, Ctrl-C included, let the workers save and end before it goes on."""
-    try:
-        yield
-    except BaseException:
-        stop.set()
-        while any(thread.is_alive() for thread in threads):
-            # A second Ctrl-C ends the waiting, not the saving of what is already computed.
-            for thread in threads:
-                thread.join(0.1)
-        raise
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
 def _work(
-    what: Plan, engine: execution.Engine, mine: list[int], progress: Progress, workers: int | None
+    what: Plan,
+    engine: execution.Engine,
+    mine: list[int],
+    progress: Progress,
+    workers: int | None,
+    group: Group | None,
 ) -> None:
     """Do the batches of `mine` that are not done, on threads; returns when all are done, by whomever."""
     folder = what.folder
+
+    def train(batch: int, stop: threading.Event) -> dict[str, np.ndarray] | None:
+        path = folder / store.CHECKPOINTS / f"{batch:05d}.npz"
+        checkpoint = execution.Checkpoint(path, store.batch_tag(what.hash, batch))
+        return engine.train(what.batches[batch], checkpoint, stop)
+
+    if not engine.writes:
+        return follow(train, cast(Group, group))
     for batch in mine:
         _set_aside_damaged(what, batch, progress, len(mine))
     done_at_start = sum(store.batch_path(folder, batch).exists() for batch in mine)
@@ -280,15 +334,19 @@ def _work(
     news: queue.Queue[Any] = queue.Queue()
     stop = threading.Event()
     with Leases(folder) as leases:
-        agenda = _Agenda(folder, mine, leases)
+        agenda: Any = Agenda(folder, mine, leases)
+        if group:
+            agenda = Leader(agenda, group)
 
         def worker() -> None:
             try:
                 for batch in agenda.claims(stop):
                     began = time.perf_counter()
-                    curves = engine.train(what.batches[batch], _checkpoints(what, batch), stop)
+                    curves = train(batch, stop)
                     if curves is None:  # stopped in the middle, checkpoint written
                         leases.release(batch)
+                        if not stop.is_set():
+                            raise Interrupted(OTHER_STOPPED)
                         return
                     store.write_npz(
                         store.batch_path(folder, batch), curves, store.batch_tag(what.hash, batch)
@@ -307,7 +365,7 @@ def _work(
         count = engine.workers(workers)
         threads = [threading.Thread(target=worker, name=f"jaxacts-{n}", daemon=True) for n in range(count)]
         try:
-            with _stopping(stop, threads):
+            with stopping(stop, threads):
                 for thread in threads:
                     thread.start()
                 _report(what, news, count, mine, progress)
@@ -324,7 +382,7 @@ def _report(what: Plan, news: queue.Queue[Any], workers: int, mine: list[int], p
     best: tuple[float, str] = (-np.inf, "")
     while workers:
         try:
-            item = news.get(timeout=_POLL)
+            item = news.get(timeout=POLL)
         except queue.Empty:
             continue
         if item is None:
@@ -345,40 +403,6 @@ def _report(what: Plan, news: queue.Queue[Any], workers: int, mine: list[int], p
         progress(done, len(mine), message)
 
 
-class _Agenda:
-    """Hands out batches to the threads of this process, and waits for those that other processes hold."""
-
-    def __init__(self, folder: Path, mine: list[int], leases: Leases):
-        self._folder, self._leases = folder, leases
-        self._todo = list(mine)
-        self._lock = threading.Lock()
-
-    def claims(self, stop: threading.Event) -> Iterator[int]:
-        while not stop.is_set():
-            batch = self._next()
-            if batch is not None:
-                yield batch
-                with self._lock:
-                    if batch in self._todo:
-                        self._todo.remove(batch)
-            elif self._todo:
-                stop.wait(_POLL)  # all that is left is being done by others
-            else:
-                return
-
-    def _next(self) -> int | None:
-        with self._lock:
-            self._todo = [batch for batch in self._todo if not store.batch_path(self._folder, batch).exists()]
-            if store.finished(self._folder):
-                self._todo = []
-            for batch in self._todo:
-                if self._leases.claim(batch):
-                    if not store.batch_path(self._folder, batch).exists():
-                        return batch
-                    self._leases.release(batch)
-        return None
-
-
 def _set_aside_damaged(what: Plan, batch: int, progress: Progress, total: int) -> None:
     """Move a damaged batch file out of the way, so that the batch is trained again; nothing is deleted."""
     folder, path = what.folder, store.batch_path(what.folder, batch)
@@ -392,12 +416,6 @@ def _set_aside_damaged(what: Plan, batch: int, progress: Progress, total: int) -
         message = f"{error}; moved to {aside.name}, its runs are trained again"
         store.append_event(folder, "damaged", batch=batch, message=message)
         progress(0, total, message)
-
-
-def _checkpoints(what: Plan, batch: int) -> execution.Checkpoint:
-    return execution.Checkpoint(
-        what.folder / store.CHECKPOINTS / f"{batch:05d}.npz", store.batch_tag(what.hash, batch)
-    )
 
 
 def consolidate(folder: Path, manifest: dict[str, Any]) -> bool:

@@ -1,0 +1,65 @@
+"""What the commands take from the job they run in: ranks, parts, groups of processes, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from jaxacts.commands import _common
+
+
+def join(options: Any) -> tuple[Any, int]:
+    """The group of processes, if --distributed asks for one, and the number of this process in its job."""
+    from jaxacts.lab import distributed
+
+    if options.distributed:
+        group = distributed.join(options.coordinator, options.processes, options.process)
+        return group, group.rank
+    if options.coordinator or options.processes is not None or options.process is not None:
+        raise ValueError("--coordinator, --processes and --process belong to --distributed")
+    place = distributed.rank()
+    distributed.choose_gpu(place)
+    return None, place.index if place else 0
+
+
+@contextlib.contextmanager
+def ending_politely(options: Any) -> Iterator[None]:
+    """SIGTERM, which schedulers send before they kill, saves like Ctrl-C; a lost group ends at once."""
+    from jaxacts.lab.errors import GroupLost
+
+    main_thread = threading.current_thread() is threading.main_thread()
+    # JAX installs a handler of its own that swallows SIGTERM, so this must come after `join`.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if main_thread else None
+    try:
+        yield
+    except GroupLost as error:
+        print(f"jaxacts: {error}", file=sys.stderr, flush=True)
+        if options.json:
+            _common.print_json({"schema": 1, "error": str(error), "exit_code": 1})
+        sys.stdout.flush()
+        os._exit(1)  # at an orderly end JAX would wait for the dead process, and then abort
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGTERM, before)
+
+
+def shard(text: str | None) -> tuple[int, int] | None:
+    """The part that --shard names."""
+    if text is None:
+        return None
+    if text == "auto":
+        from jaxacts.lab import distributed
+
+        found = distributed.part()
+        if found is None:
+            raise ValueError("--shard auto needs a SLURM job, a SLURM job array or mpirun; give i/n instead")
+        return found
+    part, slash, whole = text.partition("/")
+    if not (slash and part.isdigit() and whole.isdigit() and 1 <= int(part) <= int(whole)):
+        raise ValueError(f"--shard must be i/n with 1 <= i <= n, or auto, was {text!r}")
+    return int(part), int(whole)
