@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 from jaxacts.lab import provenance
+from jaxacts.lab.advice import Advice, advise
 from jaxacts.lab.cache import enable_compilation_cache
 from jaxacts.lab.config import CompareConfig
 from jaxacts.lab.data import Dataset, datasets, load_dataset, prepare
-from jaxacts.lab.errors import ConfigMismatch, DeviceError, Interrupted, MissingExtra, StoreError
+from jaxacts.lab.distributed import Group, join
+from jaxacts.lab.errors import (
+    ConfigMismatch,
+    DeviceError,
+    GroupLost,
+    Interrupted,
+    MissingData,
+    MissingExtra,
+    StoreError,
+)
 from jaxacts.lab.merging import merge
 from jaxacts.lab.store import Results, load
 from jaxacts.lab.sweep import compare
 
 __all__ = [
+    "Advice",
     "CompareConfig",
     "ConfigMismatch",
     "Dataset",
     "DeviceError",
+    "Group",
+    "GroupLost",
     "Interrupted",
+    "MissingData",
     "MissingExtra",
     "Results",
     "StoreError",
+    "advise",
     "compare",
     "datasets",
     "enable_compilation_cache",
+    "join",
     "load",
     "load_dataset",
     "merge",

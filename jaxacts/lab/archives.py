@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import io
 import math
 import os
 import stat
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ def _named(path: Path, kind: str) -> Iterator[None]:
         raise ValueError(f"{path} is refused: {error}") from None
     except (
         OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError, zlib.error,
-        zipfile.BadZipFile, tarfile.TarError,
+        zipfile.BadZipFile, tarfile.TarError, SyntaxError, tokenize.TokenError,
     ) as error:  # fmt: skip
         reason = str(error) or type(error).__name__
         raise ValueError(f"{path} is truncated or not {kind}: {reason}") from error
@@ -52,21 +52,11 @@ class _Refused(Exception):
     """Something that no honest file has."""
 
 
-class Bounded(io.RawIOBase):
+class Bounded:
     """A stream that ends in an error instead of giving more than `limit` bytes."""
 
     def __init__(self, stream: Any, limit: int):
         self._stream, self._limit, self._left = stream, limit, limit
-
-    def readable(self) -> bool:
-        """It can be read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer; for `io.BufferedReader`."""
-        content = self.read(len(buffer))
-        buffer[: len(content)] = content
-        return len(content)
 
     def read(self, size: int = -1) -> bytes:
         """Read some bytes.
@@ -190,7 +180,7 @@ def tar_members(path: str | os.PathLike, wanted: Mapping[str, int]) -> dict[str,
     found: dict[str, bytes] = {}
     with (
         open_gzip(path, limit, "a gzipped tar archive") as stream,
-        tarfile.open(fileobj=io.BufferedReader(stream), mode="r|", bufsize=2**16) as archive,
+        tarfile.open(fileobj=stream, mode="r|", bufsize=2**16) as archive,
     ):
         for member in archive:
             place = PurePosixPath(member.name)

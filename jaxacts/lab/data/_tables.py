@@ -231,12 +231,13 @@ def column(name: str, names: Sequence[str], target: str | None) -> int:
 @contextlib.contextmanager
 def _text(path: Path) -> Iterator[Iterable[str]]:
     """The lines of a text file, gzipped or not; the byte order mark of spreadsheets is dropped."""
-    if path.name.lower().endswith(".gz"):
-        with archives.open_gzip(path, archives.LIMIT, "a gzipped table") as stream:
-            yield io.TextIOWrapper(io.BufferedReader(stream), "utf-8-sig", newline="")
-        return
     try:
-        with open(path, encoding="utf-8-sig", newline="") as lines:
+        if path.name.lower().endswith(".gz"):
+            with archives.open_gzip(path, archives.LIMIT, "a gzipped table") as stream:
+                raw: Any = io.BytesIO(stream.read())
+        else:
+            raw = io.BufferedReader(io.FileIO(path))
+        with io.TextIOWrapper(raw, "utf-8-sig", newline="") as lines:
             yield lines
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file in UTF-8: {error.reason}") from None
