@@ -153,6 +153,11 @@ def print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False))
 
 
+def say(text: str) -> None:
+    """Print one line on stderr, at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def select_device(name: str) -> str:
     """Make JAX use the device that was asked for, before it starts its backends.
 

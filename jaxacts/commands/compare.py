@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.util
-import math
+import shutil
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from jaxacts._suggest import hint
-from jaxacts.commands import _common, _jobs
-from jaxacts.lab.config import AXES, CompareConfig
+from jaxacts.commands import _common, _dry_run, _jobs, _outcome, _toml
+from jaxacts.lab.config import CompareConfig
 from jaxacts.lab.errors import need
+
+Progress = Callable[[int, int, str], None]
 
 _DEFAULT = CompareConfig()
 
@@ -34,7 +34,11 @@ class Options(_common.Verbosity):
     activations: tuple[str, ...] = _DEFAULT.activations
     """Names from `jaxacts list`, or mypackage.module:function for your own; several."""
     dataset: str = _DEFAULT.dataset
-    """A name from `jaxacts list datasets`."""
+    """A name from `jaxacts list datasets`, a file of yours (my.npz, my.csv), or openml:NUMBER."""
+    task: str | None = None
+    """classification or regression, for data of yours; by default the target's values decide."""
+    offline: bool = False
+    """Never download; `JAXACTS_OFFLINE=1` does the same."""
     seeds: Annotated[str, tyro.conf.arg(metavar="N|A,B,…")] = str(len(_DEFAULT.seeds))
     """A count (3) or a list (0,4,7); under one seed all activations see the same draws and batches."""
     depth: tuple[int, ...] = _tuple(_DEFAULT.depth)
@@ -53,8 +57,10 @@ class Options(_common.Verbosity):
     """Examples in a minibatch; several."""
     record_every: int | None = None
     """Steps between two records; by default a twentieth of the steps."""
-    target: float = _DEFAULT.target
-    """Share of the best activation's median test score that "steps to target" means."""
+    target: str | None = None
+    """The column to predict, for a CSV table or OpenML; for other data the same as --target-share."""
+    target_share: float | None = None
+    """Share of the best activation's median test score that "steps to target" means; by default 0.9."""
     measure: tuple[str, ...] = _DEFAULT.measure
     """What to record beside losses and scores: gradient_norm, preactivation, dead, saturated (these four are
     the default), quantiles, zero_gradient, effective_rank, jacobian, sharpness, distance, update_ratio; or
@@ -98,12 +104,15 @@ class Options(_common.Verbosity):
     dry_run: bool = False
     """Print what would be done, how many runs and programs, and an estimate of memory and time."""
     no_progress: bool = False
-    """No progress bar."""
+    """Neither a progress bar nor, where stderr is no terminal, a line a batch."""
+    tensorboard: bool = False
+    """Also write the curves of every run for TensorBoard, below the folder of the results."""
 
 
 _NOT_CONFIG = (
-    "output", "config", "fresh", "no_report", "device", "workers", "shard", "json", "smoke", "dry_run",
-    "no_progress", "quiet", "verbose", "debug", "distributed", "coordinator", "processes", "process",
+    "output", "config", "fresh", "no_report", "device", "workers", "shard", "json", "smoke",
+    "dry_run", "no_progress", "tensorboard", "task", "offline", "target_share", "quiet", "verbose",
+    "debug", "distributed", "coordinator", "processes", "process",
 )  # fmt: skip
 
 
@@ -122,28 +131,29 @@ def main(argv: Sequence[str]) -> int:
     found = _common.select_device(options.device)
     cache.enable_compilation_cache()
     with _common.usage():
-        plan = sweep.plan(config, options.output, options.device)
+        plan = sweep.plan(_with_data(config, options), options.output, options.device)
     if options.verbose:
-        _say(
+        _common.say(
             f"{found}; {len(plan.runs)} runs in {len(plan.batches)} batches, {plan.programs} programs to "
             "compile"
         )
     if options.dry_run:
-        return _dry_run(plan, options)
+        return _dry_run.show(plan, options)
     was_finished = store.finished(plan.folder) and not options.fresh
     with (
         _jobs.ending_politely(options),
-        _progress(plan, options, was_finished or place > 0) as report_progress,
+        _progress(plan, options, was_finished or place > 0) as progress,
+        _curves_to_tensorboard(plan, options, progress) as report_progress,
     ):
         results = sweep.run(
             plan, fresh=options.fresh, progress=report_progress, workers=options.workers, shard=shard,
             group=group, argv=["jaxacts", "compare", *argv],
         )  # fmt: skip
     if place > 0 and shard is None:
-        _say(f"process {place} is through; process 0 shows the results")
+        _common.say(f"process {place} is through; process 0 shows the results")
         return 0
     if not store.finished(plan.folder):
-        return unfinished(plan.folder, as_json=options.json)
+        return _outcome.unfinished(plan.folder, as_json=options.json)
     stored_target = results.config.get("target")
     results = dataclasses.replace(results, config={**results.config, "target": config.target})
     summarised = None
@@ -156,7 +166,7 @@ def main(argv: Sequence[str]) -> int:
             functions = {contender.name: contender.fn for contender in plan.contenders}
             report.write(results, plan.folder, functions=functions, found=summarised)
     summarised = summarised or summary.summarise(results)
-    show(summarised, results, as_json=options.json, quiet=options.quiet, folder=plan.folder)
+    _outcome.show(summarised, results, as_json=options.json, quiet=options.quiet, folder=plan.folder)
     return 4 if summarised.diverged else 0
 
 
@@ -177,40 +187,9 @@ def _read(argv: Sequence[str]) -> Options:
         if name == "--config" and (value or i + 1 < len(words)):
             path = Path(value or words[i + 1])
             return _common.parse(
-                Options, [*_from_toml(path), *words], prog="compare", description=DESCRIPTION
+                Options, [*_toml.words(path, Options), *words], prog="compare", description=DESCRIPTION
             )
     return _common.parse(Options, words, prog="compare", description=DESCRIPTION)
-
-
-def _from_toml(path: Path) -> list[str]:
-    """The options of a TOML file as command-line words."""
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise _common.Usage(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _common.Usage(f"{path} is not TOML: {error}") from error
-    known = {field.name: field for field in dataclasses.fields(Options)}
-    words = []
-    for key, value in content.items():
-        name = key.replace("-", "_")
-        if name not in known or name == "config":
-            raise _common.Usage(f"{path} has an unknown option {key!r}{hint(name, known, 1)}")
-        flag = "--" + name.replace("_", "-")
-        if known[name].type == "bool":
-            if not isinstance(value, bool):
-                raise _common.Usage(f"{key} in {path} must be true or false, was {value!r}")
-            words += [flag] if value else []
-        elif isinstance(value, list):
-            comma = "," if name == "seeds" else ""  # a list with one seed is not a count
-            words += [flag, ",".join(map(_word, value)) + comma]
-        else:
-            words += [flag, _word(value)]
-    return words
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def settings(options: Options) -> CompareConfig:
@@ -223,6 +202,7 @@ def settings(options: Options) -> CompareConfig:
         f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name not in _NOT_CONFIG
     }
     values["seeds"] = seeds(options.seeds)
+    values["target"] = _target(options)[1]
     if options.smoke:
         values |= _small(values)
     return CompareConfig(**values)
@@ -232,6 +212,34 @@ def seeds(text: str) -> int | tuple[int, ...]:
     """A count, or a list where there is a comma."""
     values = _common.split(text, int)
     return values if "," in text else values[0]
+
+
+def _target(options: Options) -> tuple[str | None, float]:
+    """The column to predict, and the share of the best score: --target means what the data make of it."""
+    share = _DEFAULT.target if options.target_share is None else options.target_share
+    if options.target is None:
+        return None, share
+    if options.dataset.startswith("openml:") or ".csv" in options.dataset or ".tsv" in options.dataset:
+        return options.target, share
+    try:
+        return None, float(options.target)
+    except ValueError:
+        raise ValueError(
+            f"--target {options.target!r} names a column, but {options.dataset} has none; the share of the "
+            "best score is --target-share"
+        ) from None
+
+
+def _with_data(config: CompareConfig, options: Options) -> CompareConfig:
+    """The configuration with its data loaded, which may mean a download."""
+    from jaxacts.lab import data
+
+    tell = None if options.quiet else _common.say
+    task: Any = options.task
+    dataset = data.load_dataset(
+        options.dataset, target=_target(options)[0], task=task, offline=options.offline or None, tell=tell
+    )
+    return dataclasses.replace(config, dataset=dataset)
 
 
 def _small(values: dict[str, Any]) -> dict[str, Any]:
@@ -252,15 +260,17 @@ def _small(values: dict[str, Any]) -> dict[str, Any]:
 
 def _check_extras(options: Options) -> None:
     """Say that a package is missing before hours of training, not after."""
-    wanted = ["rich"] + ([] if options.no_report else ["matplotlib", "jinja2"])
-    for package in wanted:
+    wanted = dict.fromkeys(["rich"] if options.no_report else ["rich", "matplotlib", "jinja2"], "lab")
+    if options.tensorboard:
+        wanted["tensorboardX"] = "tensorboard"
+    for package, extra in wanted.items():
         if importlib.util.find_spec(package) is None:
-            raise need(package)
+            raise need(package, extra)
 
 
 @contextlib.contextmanager
-def _progress(plan: Any, options: Options, finished: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A bar with ETA on stderr; one plain line at the end when stderr is not a terminal."""
+def _progress(plan: Any, options: Options, finished: bool) -> Iterator[Progress]:
+    """A bar with ETA on stderr; one plain line a batch when stderr is not a terminal."""
     begun, last = time.monotonic(), [0, len(plan.batches)]
     if finished or options.quiet:
         yield lambda done, total, message: None
@@ -284,174 +294,30 @@ def _progress(plan: Any, options: Options, finished: bool) -> Iterator[Callable[
 
         def update(done: int, total: int, message: str) -> None:
             last[:] = done, total
-            if options.verbose:
-                _say(f"{done}/{total} batches, {time.monotonic() - begun:.0f} s: {message}")
+            if options.verbose or not options.no_progress:
+                _common.say(f"{done}/{total} batches, {time.monotonic() - begun:.0f} s: {message}")
 
         yield update
-    _say(f"{last[0]} of {last[1]} batches of runs finished, {time.monotonic() - begun:.0f} s")
+    _common.say(f"{last[0]} of {last[1]} batches of runs finished, {time.monotonic() - begun:.0f} s")
 
 
-def unfinished(folder: Path, *, as_json: bool) -> int:
-    """What to say when other workers or shards still have to do their part."""
-    text = "this part is finished; the rest is done by the other workers, or joined with `jaxacts merge`"
-    if as_json:
-        _common.print_json({"schema": 1, "folder": str(folder), "finished": False})
-    else:
-        _say(text)
-    _say(str(folder))
-    return 0
+@contextlib.contextmanager
+def _curves_to_tensorboard(plan: Any, options: Options, progress: Progress) -> Iterator[Progress]:
+    """Passes progress on, and writes for TensorBoard what is finished meanwhile and at the end."""
+    if not options.tensorboard:
+        yield progress
+        return
+    from jaxacts.lab import writers
 
+    written: set[int] = set()
+    folder = plan.folder / "tensorboard"
+    if options.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.closing(writers.TensorBoard(folder)) as writer:
 
-def show(summarised: Any, results: Any, *, as_json: bool, quiet: bool, folder: Path) -> None:
-    """Print the table or the JSON on stdout, and the folder as the last line on stderr."""
-    if as_json:
-        _common.print_json({**summarised.document(), "folder": str(folder), "config": results.config})
-    else:
-        from jaxacts.lab import report
+        def both(done: int, total: int, message: str) -> None:
+            progress(done, total, message)
+            writers.write_finished(plan.folder, writer, written)
 
-        if not quiet:
-            print(report.subtitle(results))
-        for facet in results.facets:
-            rows = [row for row in summarised.rows if row["facet"] == facet]
-            _common.show(_common.table(*_table(rows, summarised.score), title=facet))
-        if not quiet:
-            print("\n".join(summarised.headline))
-            print(footnotes(summarised, results))
-    if not as_json and not quiet and (folder / "report.html").exists():
-        _say(f"pictures and a page to explore: {folder / 'report.html'}")
-    _say(str(folder))
-
-
-def footnotes(summarised: Any, results: Any) -> str:
-    """What the table's columns mean, in short; the page has the full methods."""
-    method = "t" if summarised.rows[0]["interval"] == "t" else "bootstrap"
-    from jaxacts.lab import wording
-
-    return "\n".join(
-        [
-            "",
-            f"95 % {method}-intervals of the mean over paired seeds. ★ best; = not distinguishable from it "
-            "(Holm-corrected "
-            "paired test, p ≥ 0.05). The test split chose nothing.",
-            *wording.setting(results)[1:],
-        ]
-    )
-
-
-def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]], list[list[str]]]:
-    share = "accuracy" in score
-    scale, digits = (100.0, 1) if share else (1.0, 3)
-    columns = [
-        ("", "left"), ("activation", "left"), (score + (" %" if share else ""), "right"),
-        ("95 % interval", "left"), ("steps to target", "right"), ("learning rate", "right"),
-        ("grad first/last", "right"), ("dead %", "right"),
-        ("saturated %", "right"), ("diverged", "right"), ("p (Holm)", "right"),
-    ]  # fmt: skip
-
-    def number(value: float, form: str) -> str:
-        return format(value, form) if math.isfinite(value) else "–"
-
-    lines = []
-    for row in rows:
-        mark = "★" if row["best"] else "=" if row["as_good"] else "!" if row["diverged"] else ""
-        steps = row["steps_to_target"]
-        reached = f" ({row['reached']}/{row['runs']})" if row["reached"] < row["runs"] else ""
-        failed = f"{row['diverged']}/{row['runs']}" + (
-            f", {row['not_learned']} did not learn" if row["not_learned"] else ""
-        )
-        p = row["p_holm"]
-        ends = (
-            f"{scale * row['low']:.{digits}f}…{scale * row['high']:.{digits}f}"
-            if math.isfinite(row["low"])
-            else "–"
-        )
-        lines.append([
-            mark, row["activation"], number(scale * row["mean"], f".{digits}f"), ends,
-            (number(steps, ",.0f") if math.isfinite(steps) else "never") + reached,
-            f"{row['learning_rate']:g}", number(row["gradient_ratio"], ".2g"),
-            number(100 * row["dead"], ".1f"), number(100 * row["saturated"], ".1f"),
-            failed, "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}",
-        ])  # fmt: skip
-    return columns, lines
-
-
-def _dry_run(plan: Any, options: Options) -> int:
-    """What would be done; trains only a short probe in a temporary folder to estimate the time."""
-    seconds, compile_seconds = probe(plan)
-    curves = sum(_record_floats(run, plan) for run in plan.runs) * 4
-    document = {
-        "schema": 1,
-        "folder": str(plan.folder),
-        "config": plan.plain,
-        "runs": len(plan.runs),
-        "batches": len(plan.batches),
-        "programs": plan.programs,
-        "disk_bytes": curves,
-        "memory_bytes": curves + _training_bytes(plan),
-        "compile_seconds": round(compile_seconds * plan.programs, 1),
-        "seconds": round(seconds + compile_seconds * plan.programs, 1),
-    }
-    if options.json:
-        _common.print_json(document)
-        return 0
-    for key, value in document["config"].items():
-        print(
-            f"{key.replace('_', ' '):<15} {', '.join(map(str, value)) if isinstance(value, list) else value}"
-        )
-    print(
-        f"{len(plan.runs)} runs in {len(plan.batches)} batches; {plan.programs} "
-        f"program{'s' * (plan.programs != 1)} to compile"
-    )
-    print(f"about {document['seconds']:,.0f} s, of which {document['compile_seconds']:,.0f} s compiling; "
-          f"results {curves / 1e6:,.1f} MB, "
-          f"memory for data and training {document['memory_bytes'] / 1e6:,.0f} MB")  # fmt: skip
-    _say(f"nothing was written; the results would go to {plan.folder}")
-    return 0
-
-
-def probe(plan: Any) -> tuple[float, float]:
-    """Estimated seconds of training, and of compiling one program, from a short run of the first setting."""
-    import tempfile
-
-    from jaxacts.lab import execution, store, sweep
-
-    one = {axis: plan.runs[0][axis] for axis in AXES}
-    steps = min(plan.config.steps, 200)
-    small = dataclasses.replace(
-        plan.config, **one, seeds=(0,), steps=steps, record_every=min(plan.config.record_every or 1, steps),
-        learning_rates=plan.config.learning_rates[:1],
-    )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        short = sweep.plan(small, folder, plan.platform)
-        sweep.run(short)
-        end = next(event for event in store.read_events(folder) if event["event"] == "end")
-    training = max(end["seconds"] - end["compile_seconds"], 1e-3)
-    cost = [
-        sum(execution._seconds(run, plan.dataset, p.config.steps) for run in p.runs) for p in (plan, short)
-    ]
-    return training * cost[0] / cost[1], end["compile_seconds"]
-
-
-def _record_floats(run: dict[str, Any], plan: Any) -> int:
-    """Numbers stored for one run: five scalars and five values a layer at every record."""
-    return len(plan.config.record_steps) * (5 + 5 * (run["depth"] + 1))
-
-
-def _training_bytes(plan: Any) -> int:
-    """Data, and for each run in flight weights, two moments and gradients."""
-    arrays = ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
-    data = sum(getattr(plan.dataset, name).nbytes for name in arrays)
-
-    def weights(run: dict[str, Any]) -> int:
-        return (
-            plan.dataset.features * run["width"]
-            + (run["depth"] - 1) * run["width"] ** 2
-            + run["width"] * plan.dataset.classes
-        )
-
-    lanes = 2 if plan.platform == "cpu" else max(map(len, plan.batches))
-    return data + 16 * lanes * max(map(weights, plan.runs))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        yield both
+        writers.write_finished(plan.folder, writer, written)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tyro
 
-from jaxacts.commands import _common
+from jaxacts.commands import _common, _outcome
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,15 +30,14 @@ def main(argv: Sequence[str]) -> int:
     options = _common.parse(
         Options, argv, prog="merge", description="Join the parts of a sharded comparison."
     )
-    from jaxacts.commands import compare
     from jaxacts.lab import merge, report, store, summary
 
     with _common.usage():
         results = merge(options.parts, options.output)
     if not store.finished(options.output):
-        return compare.unfinished(options.output, as_json=options.json)
+        return _outcome.unfinished(options.output, as_json=options.json)
     found = summary.summarise(results, theory=not options.no_report)
     if not options.no_report:
         report.write(results, options.output, found=found)
-    compare.show(found, results, as_json=options.json, quiet=options.quiet, folder=options.output)
+    _outcome.show(found, results, as_json=options.json, quiet=options.quiet, folder=options.output)
     return 4 if found.diverged else 0

@@ -20,6 +20,7 @@ from jaxacts.lab.errors import (
 from jaxacts.lab.merging import merge
 from jaxacts.lab.store import Results, load
 from jaxacts.lab.sweep import compare
+from jaxacts.lab.writers import TensorBoard, Writer, write_results
 
 __all__ = [
     "Advice",
@@ -34,6 +35,8 @@ __all__ = [
     "MissingExtra",
     "Results",
     "StoreError",
+    "TensorBoard",
+    "Writer",
     "advise",
     "compare",
     "datasets",
@@ -44,4 +47,5 @@ __all__ = [
     "merge",
     "prepare",
     "provenance",
+    "write_results",
 ]

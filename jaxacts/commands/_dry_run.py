@@ -1,0 +1,95 @@
+"""`jaxacts compare --dry-run`: what would be done, and about how long and large it would be."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+from typing import Any
+
+from jaxacts.commands import _common
+from jaxacts.lab.config import AXES
+
+
+def show(plan: Any, options: Any) -> int:
+    """What would be done; trains only a short probe in a temporary folder to estimate the time."""
+    seconds, compile_seconds = probe(plan)
+    curves = sum(_record_floats(run, plan) for run in plan.runs) * 4
+    document = {
+        "schema": 1,
+        "folder": str(plan.folder),
+        "config": plan.plain,
+        "runs": len(plan.runs),
+        "batches": len(plan.batches),
+        "programs": plan.programs,
+        "disk_bytes": curves,
+        "memory_bytes": _peak_bytes() + curves + _training_bytes(plan),
+        "compile_seconds": round(compile_seconds * plan.programs, 1),
+        "seconds": round(seconds + compile_seconds * plan.programs, 1),
+    }
+    if options.json:
+        _common.print_json(document)
+        return 0
+    for key, value in document["config"].items():
+        print(
+            f"{key.replace('_', ' '):<15} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        )
+    print(
+        f"{len(plan.runs)} runs in {len(plan.batches)} batches; {plan.programs} "
+        f"program{'s' * (plan.programs != 1)} to compile"
+    )
+    print(f"about {document['seconds']:,.0f} s, of which {document['compile_seconds']:,.0f} s compiling; "
+          f"results {curves / 1e6:,.1f} MB, "
+          f"memory {document['memory_bytes'] / 1e6:,.0f} MB")  # fmt: skip
+    _common.say(f"nothing was written; the results would go to {plan.folder}")
+    return 0
+
+
+def probe(plan: Any) -> tuple[float, float]:
+    """Estimated seconds of training, and of compiling one program, from a short run of the first setting."""
+    from jaxacts.lab import execution, store, sweep
+
+    one = {axis: plan.runs[0][axis] for axis in AXES}
+    steps = min(plan.config.steps, 200)
+    small = dataclasses.replace(
+        plan.config, **one, seeds=(0,), steps=steps, record_every=min(plan.config.record_every or 1, steps),
+        learning_rates=plan.config.learning_rates[:1],
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        short = sweep.plan(small, folder, plan.platform)
+        sweep.run(short)
+        end = next(event for event in store.read_events(folder) if event["event"] == "end")
+    training = max(end["seconds"] - end["compile_seconds"], 1e-3)
+    cost = [
+        sum(execution._seconds(run, plan.dataset, p.config.steps) for run in p.runs) for p in (plan, short)
+    ]
+    return training * cost[0] / cost[1], end["compile_seconds"]
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has had, after the probe: Python, JAX, the data, one program."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def _record_floats(run: dict[str, Any], plan: Any) -> int:
+    """Numbers stored for one run: five scalars and five values a layer at every record."""
+    return len(plan.config.record_steps) * (5 + 5 * (run["depth"] + 1))
+
+
+def _training_bytes(plan: Any) -> int:
+    """For each run in flight weights, two moments and gradients."""
+
+    def weights(run: dict[str, Any]) -> int:
+        return (
+            plan.dataset.features * run["width"]
+            + (run["depth"] - 1) * run["width"] ** 2
+            + run["width"] * plan.dataset.classes
+        )
+
+    lanes = 2 if plan.platform == "cpu" else max(map(len, plan.batches))
+    return 16 * lanes * max(map(weights, plan.runs))

@@ -1,0 +1,42 @@
+"""Options from a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from jaxacts._suggest import hint
+from jaxacts.commands import _common
+
+
+def words(path: Path, options: type) -> list[str]:
+    """The options of a TOML file as command-line words."""
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise _common.Usage(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _common.Usage(f"{path} is not TOML: {error}") from error
+    known = {field.name: field for field in dataclasses.fields(options)}
+    found = []
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        if name not in known or name == "config":
+            raise _common.Usage(f"{path} has an unknown option {key!r}{hint(name, known, 1)}")
+        flag = "--" + name.replace("_", "-")
+        if known[name].type == "bool":
+            if not isinstance(value, bool):
+                raise _common.Usage(f"{key} in {path} must be true or false, was {value!r}")
+            found += [flag] if value else []
+        elif isinstance(value, list):
+            comma = "," if name == "seeds" else ""  # a list with one seed is not a count
+            found += [flag, ",".join(map(_word, value)) + comma]
+        else:
+            found += [flag, _word(value)]
+    return found
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
