@@ -93,7 +93,7 @@ def main(argv: Sequence[str]) -> int:
                 f, report, options.plot, width=options.width, networks=options.networks, seed=options.seed
             )
     if options.json:
-        _common.print_json({"theory": _plain(report)})
+        _common.print_json({"schema": 1, "theory": _plain(report)})
     else:
         print("\n".join(lines(report, options.quiet)))
     if options.plot and not options.quiet:

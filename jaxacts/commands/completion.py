@@ -1,4 +1,4 @@
-"""`jaxacts completion bash|zsh`: a script that completes commands, options and names of activations."""
+"""`jaxacts completion bash|zsh|fish`: a script that completes commands, options and names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _SCRIPT = """\
   local names="{names}"
   case "$last" in
     --activations) words="$names"; [[ "$word" == *,* ]] && stem="${{word%,*}},"; word="${{word##*,}}" ;;
-    show) words="$names" ;;
+    --dataset) words="{datasets}" ;;
+    --format|-f) words="csv json parquet markdown latex" ;;
+    --device) words="auto cpu gpu tpu" ;;
+    show|theory|check) words="$names" ;;
+    list) words="activations datasets runs" ;;
     jaxacts) words="{commands} --version --help" ;;
     *) case "${{COMP_WORDS[1]}}" in
 {cases}
@@ -29,13 +33,14 @@ _SCRIPT = """\
 }}
 complete -o default -F _jaxacts jaxacts
 """
+_FISH = "# Completion of jaxacts: jaxacts completion fish > ~/.config/fish/completions/jaxacts.fish"
 
 
 @dataclasses.dataclass(frozen=True)
 class Options(_common.Verbosity):
     """Which shell."""
 
-    shell: tyro.conf.Positional[Literal["bash", "zsh"]]
+    shell: tyro.conf.Positional[Literal["bash", "zsh", "fish"]]
     """The shell that will read the script."""
 
 
@@ -45,11 +50,45 @@ def main(argv: Sequence[str]) -> int:
         Options, argv, prog="completion", description='Shell completion: eval "$(jaxacts completion bash)".'
     )
     flags = {name: _flags(command) for name, command in cli.available().items()}
-    cases = "\n".join(f'       {name}) words="{" ".join(words)}" ;;' for name, words in flags.items())
-    zsh = "autoload -U +X bashcompinit && bashcompinit\n" if options.shell == "zsh" else ""
-    names = " ".join(_declare.names())
-    print(_SCRIPT.format(zsh=zsh, names=names, commands=" ".join(flags), cases=cases), end="")
+    print(_fish(flags) if options.shell == "fish" else _bash(flags, options.shell), end="")
     return 0
+
+
+def _bash(flags: dict[str, list[str]], shell: str) -> str:
+    """The script for bash, which zsh reads through its own bashcompinit."""
+    cases = "\n".join(f'       {name}) words="{" ".join(words)}" ;;' for name, words in flags.items())
+    zsh = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
+    return _SCRIPT.format(
+        zsh=zsh, names=" ".join(_declare.names()), datasets=" ".join(_datasets()), commands=" ".join(flags),
+        cases=cases,
+    )  # fmt: skip
+
+
+def _fish(flags: dict[str, list[str]]) -> str:
+    """The script for fish: one line a word."""
+    lines = [_FISH]
+    for name, words in flags.items():
+        summary = cli.COMMANDS[name].summary.replace("'", "")
+        lines.append(f"complete -c jaxacts -n __fish_use_subcommand -f -a {name} -d '{summary}'")
+        values = {
+            "activations": _declare.names(),
+            "dataset": _datasets(),
+            "device": ["auto", "cpu", "gpu", "tpu"],
+        }
+        for word in words:
+            option = word.removeprefix("--")
+            choices = f" -x -a '{' '.join(values[option])}'" if option in values else ""
+            lines.append(f"complete -c jaxacts -n '__fish_seen_subcommand_from {name}' -l {option}{choices}")
+    seen = "__fish_seen_subcommand_from"
+    lines.append(f"complete -c jaxacts -n '{seen} show theory check' -f -a '{' '.join(_declare.names())}'")
+    lines.append(f"complete -c jaxacts -n '{seen} list' -f -a 'activations datasets runs'")
+    return "\n".join(lines) + "\n"
+
+
+def _datasets() -> list[str]:
+    from jaxacts.lab import data
+
+    return list(data.datasets())
 
 
 def _flags(command: cli.Command) -> list[str]:

@@ -36,6 +36,8 @@ class Options(_common.Verbosity):
     """A file; by default stdout."""
     curves: bool = False
     """Add the curves: in json to every run, in csv and parquet as one row a run and record."""
+    json: bool = False
+    """The same as --format json."""
     timings: bool = False
     """Add what depends on the machine: timing, versions and device (json only)."""
 
@@ -45,6 +47,8 @@ def main(argv: Sequence[str]) -> int:
     options = _common.parse(
         Options, argv, prog="export", description="Export finished runs in an open format."
     )
+    if options.json:
+        options = dataclasses.replace(options, format="json")
     results = store.load(options.run)
     if options.format == "parquet":
         if options.output is None:
@@ -102,6 +106,8 @@ def _entry(results: Results, i: int, curves: bool) -> dict[str, Any]:
     run = results.runs[i]
     entry = {
         **run,
+        "dataset": results.manifest.get("dataset", {}).get("name"),
+        "steps": int(results.steps[-1]),
         "diverged": bool(results.diverged[i]),
         "chosen": results.chosen.get(results.label(run)) == run["learning_rate"],
         "final": {name: values[i, -1].tolist() for name, values in sorted(results.curves.items())},
@@ -129,7 +135,8 @@ def records(results: Results, *, curves: bool = False) -> list[dict[str, Any]]:
     rows = []
     for i in _sorted(results):
         run = results.runs[i]
-        head = {**run, "diverged": bool(results.diverged[i]),
+        head = {**run, "dataset": results.manifest.get("dataset", {}).get("name"),
+                "diverged": bool(results.diverged[i]),
                 "chosen": results.chosen.get(results.label(run)) == run["learning_rate"]}  # fmt: skip
         for t in range(results.steps.size) if curves else [results.steps.size - 1]:
             row = {**head, "step": int(results.steps[t])}

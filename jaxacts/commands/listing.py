@@ -83,10 +83,18 @@ def _activations(options: Options) -> None:
 def _datasets(options: Options) -> None:
     from jaxacts.lab import data
 
-    rows = [{"name": name, "description": text} for name, text in data.datasets().items()]
+    rows = data.describe()
     if options.json:
         return _common.print_json({"schema": 1, "datasets": rows})
-    _common.show(_common.table([(name, "left") for name in rows[0]], [list(row.values()) for row in rows]))
+    lines = [
+        (row["name"], row["description"], row["task"], (row["needs"] or "nothing") + ("" if row["ready"] else " (not here)"))
+        for row in rows
+    ]  # fmt: skip
+    _common.show(_common.table([(h, "left") for h in ("name", "description", "task", "needs")], lines))
+    if not options.quiet:
+        _common.console(stderr=True).print(
+            "Your own: --dataset my.npz (arrays x and y), my.csv --target COLUMN, or openml:NUMBER"
+        )
     return None
 
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from jaxacts.cli import Usage
 
+_KNOWN = ("--json", "--debug", "-q", "--quiet", "-v", "--verbose")
 PACKAGES = ("jax", "jaxlib", "numpy", "optax", "chex", "scipy")
 
 
 def main(argv: Sequence[str] = ()) -> int:
     """Print versions, devices and platform."""
-    unknown = [word for word in argv if word not in ("--json", "--debug")]
+    unknown = [word for word in argv if word not in _KNOWN]
     if unknown:
         raise Usage(f"unknown option {unknown[0]!r}; --version takes only --json")
     found = details()
