@@ -30,6 +30,8 @@ def words(path: Path, options: type) -> list[str]:
             if not isinstance(value, bool):
                 raise _common.Usage(f"{key} in {path} must be true or false, was {value!r}")
             found += [flag] if value else []
+        elif isinstance(value, dict):
+            raise _common.Usage(f"{key} in {path} is a table; options stand at the top of the file")
         elif isinstance(value, list):
             comma = "," if name == "seeds" else ""  # a list with one seed is not a count
             found += [flag, ",".join(map(_word, value)) + comma]

@@ -87,7 +87,8 @@ def _datasets(options: Options) -> None:
     if options.json:
         return _common.print_json({"schema": 1, "datasets": rows})
     lines = [
-        (row["name"], row["description"], row["task"], (row["needs"] or "nothing") + ("" if row["ready"] else " (not here)"))
+        (row["name"], row["description"], row["task"],
+         (row["needs"] or "nothing") + ("" if row["ready"] else " (not here)"))
         for row in rows
     ]  # fmt: skip
     _common.show(_common.table([(h, "left") for h in ("name", "description", "task", "needs")], lines))
