@@ -341,6 +341,7 @@ def _work(
         def worker() -> None:
             try:
                 for batch in agenda.claims(stop):
+                    engine.prepare(what.batches[batch])
                     began = time.perf_counter()
                     curves = train(batch, stop)
                     if curves is None:  # stopped in the middle, checkpoint written
