@@ -75,6 +75,10 @@ class Results:
         and over units and validation examples, each (R, T, L): ``preactivation_mean``, ``preactivation_std``,
         ``dead`` (share of units with |f'(z)| < 1e-6 for every validation example), ``saturated`` (share of
         units and examples with |f'(z)| < 5 % of sup |f'|; NaN where the supremum is infinite).
+        Only when asked for: ``preactivation_q05``, ``…_q25``, ``…_q50``, ``…_q75``, ``…_q95`` (R, T, L),
+        ``effective_rank`` (R, T, L; of f(z) over validation examples), ``zero_gradient``, ``update_ratio``,
+        ``distance`` (each (R, T, L + 1), of weight matrices), ``jacobian`` (R, T, min(inputs, outputs)) and
+        ``sharpness`` (R, T); see `jaxacts.lab.measures` and `jaxacts.lab.spectra`.
       diverged: (R,) whether a loss of the run was ever not finite.
       chosen: learning rate chosen on the validation split, by activation, or by "activation [facet]" when
         there is more than one facet.
