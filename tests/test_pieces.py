@@ -96,6 +96,9 @@ def test_no_derivative_of_a_power_or_a_ratio_leaves_the_range_early():
     np.testing.assert_allclose(power(0.25, 2, huge * 2), 2.25e38, rtol=5e-7)
     slope = jax.grad(jax.grad(ratio, 1), 1)
     np.testing.assert_allclose(slope(jnp.float32(1e30), jnp.float32(1e14)), 2e-12, rtol=5e-7)
+    # compiled, where (a / x) / x must not become a / (x x)
+    slope = jax.jit(jax.grad(ratio, 1))
+    np.testing.assert_allclose(slope(jnp.float32(1e30), jnp.float32(1e25)), -1e-20, rtol=5e-7)
 
 
 @pytest.mark.parametrize("order", range(5))

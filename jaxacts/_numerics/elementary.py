@@ -255,6 +255,7 @@ def _in_unit(x: Pair, terms: tuple[float, ...]) -> Number:
 
 def gauss(x: Pair) -> Pair:
     """exp(-x^2), held over a scale where it is small."""
+    x = unscaled(x)
     # Beyond 40 the result is zero in either type; the clamp keeps x^2 finite.
     v = lax.clamp(constant(x.head, -40.0), x.head, constant(x.head, 40.0))
     inside = lax.eq(v, x.head)

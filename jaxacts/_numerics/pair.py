@@ -127,12 +127,20 @@ def unscaled(a: Number) -> Number:
 
 
 def _aligned(a: Pair, b: Pair) -> tuple[Pair, Pair]:
-    """Both numbers over one scale, the smaller."""
+    """Both numbers over one scale, the smaller; a number without one takes it where it is as small."""
     if a.scale is b.scale:
         return a, b
     if a.scale is None or b.scale is None:
-        return unscaled(a), unscaled(b)
-    scale = Scale(lax.min(a.scale.up, b.scale.up), lax.max(a.scale.down, b.scale.down))
+        held = a.scale or b.scale
+        plain = a if a.scale is None else b
+        assert held is not None
+        fits = lax.le(lax.abs(plain.head), held.down)
+        one = lax.full_like(held.up, 1.0)
+        scale = Scale(lax.select(fits, held.up, one), lax.select(fits, held.down, one))
+        other = Scale(one, one)
+        a, b = (p if p.scale is not None else Pair(p.head, p.tail, other) for p in (a, b))
+    else:
+        scale = Scale(lax.min(a.scale.up, b.scale.up), lax.max(a.scale.down, b.scale.down))
 
     def over(p: Pair) -> Pair:
         factor = lax.mul(scale.up, p.scale.down)  # type: ignore[union-attr]
@@ -204,7 +212,7 @@ def square(a: Number) -> Number:
 
 
 def divide(a: Number, b: Number) -> Number:
-    """A / b; the divisor must not be scaled."""
+    """A / b; the divisor loses its scale."""
     if not isinstance(b, Pair):
         if _power(b):
             return times_power(a, 1.0 / float(b))
@@ -213,7 +221,7 @@ def divide(a: Number, b: Number) -> Number:
         b = literal(a.head, b)
     if not isinstance(a, Pair):
         a = literal(b.head, a)
-    assert b.scale is None
+    b = unscaled(b)
     inverse = lax.div(constant(b.head, 1.0), lax.add(b.head, b.tail))
     head = short(lax.mul(lax.add(a.head, a.tail), inverse))
     # The remainder a - head b is exact up to the products with the tails.
@@ -225,7 +233,7 @@ def root(a: Number) -> Number:
     """Square root of a number >= 0."""
     if not isinstance(a, Pair):
         return math.sqrt(a)
-    assert a.scale is None
+    a = unscaled(a)
     y = lax.sqrt(lax.add(a.head, a.tail))
     head = short(y)
     rest = lax.add(lax.sub(a.head, lax.mul(head, head)), a.tail)

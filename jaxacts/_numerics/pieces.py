@@ -43,7 +43,8 @@ def ratio(a: Array, x: Array) -> Array:
 def _ratio_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     (a, x), (da, dx) = primals, tangents
     y = ratio(a, x)
-    return y, da * ratio(jnp.ones_like(x), x) - dx * ratio(y, x)
+    inverse = ratio(jnp.ones_like(x), x)
+    return y, da * inverse - dx * (y * inverse)  # XLA would turn the quotient (a / x) / x into a / (x x)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))

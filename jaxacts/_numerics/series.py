@@ -117,6 +117,11 @@ class Series:
 Operand = Series | float | Fraction
 
 
+def exactly(parameter: Operand) -> Operand:
+    """A parameter for arithmetic with other parameters, where floats would round."""
+    return Fraction(parameter) if isinstance(parameter, float) else parameter
+
+
 def compose(coefficients: Sequence[Number], u: Series) -> Series:
     """g(u) from the Taylor coefficients g_k of g at the constant term of u."""
     zero = (0,) * len(u.orders)
@@ -491,4 +496,4 @@ def exceeds(u: Series, threshold: float) -> Array:
     """Where the value of u is > threshold."""
     value = u.value
     assert isinstance(value, Pair)
-    return lax.gt(lax.add(value.head, value.tail), pr.constant(value.head, threshold))
+    return lax.gt(pr.to_float(value), pr.constant(value.head, threshold))

@@ -36,8 +36,10 @@ LARGEST = {
     np.dtype(np.float32): float(np.finfo(np.float32).max),
     np.dtype(np.float64): float(np.finfo(np.float64).max),
 }
-# |x| beyond which x^2 or a product of pairs could overflow; inputs are clamped there unless a bound is given
+# |x| beyond which a product of pairs could overflow; inputs are clamped there unless a bound is given
 _LARGEST = {np.dtype(np.float32): 2.0**100, np.dtype(np.float64): 2.0**900}
+# the same for a derivative in a parameter, which has a power of x more; `_extend` goes on from there
+_SQUARABLE = {np.dtype(np.float32): 2.0**60, np.dtype(np.float64): 2.0**400}
 # (limit, factor): inputs below the limit are multiplied by the factor and the result is scaled back, because
 # the tail of a pair so small, or of its square, would be flushed to zero
 _TINY = {
@@ -151,7 +153,11 @@ def _evaluate(program, orders, fixed, left, right, bound, *args):
 
 def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     kind = np.dtype(x.dtype)
-    edge = pr.constant(x, _LARGEST[kind] if bound is None else bound)
+    order = orders[0]
+    inner = order < sum(orders)  # a derivative in a parameter
+    if bound is None:
+        bound = (_SQUARABLE if inner else _LARGEST)[kind]
+    edge = pr.constant(x, bound)
     size = lax.abs(x)
     up, down = lax.full_like(x, 1.0), lax.full_like(x, 1.0)
     for limit, factor in _TINY[kind]:
@@ -173,14 +179,15 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     coefficient = pr.multiply(coefficient, factorial)
     if not isinstance(coefficient, Pair):
         coefficient = pr.literal(x, coefficient)
-    result = pr.to_float(coefficient)
+    # an overflow leaves an infinite head and a meaningless tail
+    overflow = lax.eq(lax.abs(coefficient.head), pr.constant(x, math.inf))
+    result = lax.select(overflow, coefficient.head, pr.to_float(coefficient))
 
     result = _scale_back(result, lax.abs(inside), down)
 
-    order = orders[0]
-    if bound is None and order < sum(orders):
-        result = _extend(result, lax.mul(size, lax.full_like(x, 1 / _LARGEST[kind])))
-    if order == sum(orders):
+    if inner and _SQUARABLE[kind] <= bound < LARGEST[kind]:
+        result = _extend(result, lax.mul(size, lax.full_like(x, 1 / bound)))
+    if not inner:
         given = iter(arrays)
         values = [next(given) if p is None else p for p in fixed]
         for asymptote, beyond in ((left, lax.lt(x, lax.neg(edge))), (right, lax.gt(x, edge))):
@@ -205,15 +212,17 @@ def _scale_back(result: Array, size: Array, down: Array) -> Array:
 def _extend(result: Array, excess: Array) -> Array:
     """The derivative in a parameter `excess` times as far out as it was taken, where that is above 1.
 
-    There it is c x, or c, or c / x, which differ by so much that the result itself tells which.
+    There it is c times a power of x, from 2 to -2; these differ so much that the result itself tells which.
     """
-    root = math.sqrt(_LARGEST[np.dtype(result.dtype)])
+    root = math.sqrt(_SQUARABLE[np.dtype(result.dtype)])
     factor = lax.max(excess, lax.full_like(excess, 1.0))
     magnitude = lax.abs(result)
     grows = lax.gt(magnitude, pr.constant(result, root))
     vanishes = lax.lt(magnitude, pr.constant(result, 1 / root))
-    near = lax.select(vanishes, lax.div(result, factor), result)
-    return lax.select(grows, lax.mul(result, factor), near)
+    once = lax.select(vanishes, lax.div(result, factor), result)
+    once = lax.select(grows, lax.mul(result, factor), once)
+    twice = lax.select(lax.gt(magnitude, pr.constant(result, root**3)), lax.mul(once, factor), once)
+    return lax.select(lax.lt(magnitude, pr.constant(result, root**-3)), lax.div(once, factor), twice)
 
 
 def _line(slope: Any, intercept: Any, order: int, x: Array) -> Array:

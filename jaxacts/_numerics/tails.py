@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 import jax
@@ -72,6 +73,7 @@ def decay(u: Series) -> Series:
     value = u.value
     if not isinstance(value, Pair):  # u = 0
         return series.expm1(u)
+    value = pr.unscaled(value)
     gone = lax.lt(value.head, pr.constant(value.head, _GONE[np.dtype(value.head.dtype)]))
     return series.where(gone, -1.0, series.expm1(u))
 
@@ -96,11 +98,13 @@ def near_zero(u: Series) -> Array:
     """Where |u| is below 1/3."""
     value = u.value
     assert isinstance(value, Pair)
+    value = pr.unscaled(value)
     return lax.lt(lax.abs(value.head), pr.constant(value.head, 0.33))
 
 
 def scaled_inverse(u: Pair) -> Pair:
     """1 / u, whose powers keep their precision until they are no longer normal numbers."""
+    u = pr.unscaled(u)
     size = lax.abs(u.head)
     up = down = lax.full_like(size, 1.0)
     for limit, power in _LARGE[np.dtype(size.dtype)]:
@@ -166,12 +170,58 @@ def shrink(x: Array, where: Array | bool = True) -> tuple[Array, Array]:
     return x * factor, factor
 
 
+# mask of the exponent and the largest power of two with an inverse, by type
+_EXPONENT = {
+    np.dtype(np.float32): (np.int32(0x7F800000), 2.0**126),
+    np.dtype(np.float64): (np.int64(0x7FF << 52), 2.0**1022),
+}
+_PLAIN = (2.0**-6, 2.0**6)  # parameters that need no other unit
+
+
+def in_units(g: Callable[[Array, Array | float], Array]) -> Callable[[Array, Array | float], Array]:
+    """The function g(x, a) = a h(x / a), computed with both arguments in a unit where |a| is about 1.
+
+    The unit is a power of two, so nothing is rounded. It is 1 where x would leave the range in it, unless
+    only the sign of x still matters.
+    """
+
+    @jax.custom_jvp
+    def scaled(x: Array, a: Array) -> Array:
+        y, b, unit = _in_unit(x, a)
+        return g(y, b) * unit
+
+    @scaled.defjvp
+    def _rule(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+        y, b, _ = _in_unit(*primals)  # the unit cancels in first derivatives, before it can flush anything
+        return scaled(*primals), jax.jvp(g, (y, b), tangents)[1]
+
+    def function(x: Array, a: Array | float) -> Array:
+        if isinstance(a, float) and (a == 0 or _PLAIN[0] <= abs(a) <= _PLAIN[1]):
+            return g(x, a)
+        a = jnp.asarray(a, x.dtype)
+        shape = jnp.broadcast_shapes(x.shape, a.shape)
+        return scaled(jnp.broadcast_to(x, shape), jnp.broadcast_to(a, shape))
+
+    return function
+
+
+def _in_unit(x: Array, a: Array) -> tuple[Array, Array, Array]:
+    mask, largest = _EXPONENT[np.dtype(x.dtype)]
+    bits = lax.bitcast_convert_type(lax.stop_gradient(a), mask.dtype)
+    unit = jnp.clip(lax.bitcast_convert_type(bits & mask, x.dtype), 1 / largest, largest)
+    lost = (a == 0) | ((unit > 1) & (jnp.abs(x) / unit < 2.0**-60))
+    unit = lax.stop_gradient(jnp.where(lost, 1.0, unit).astype(x.dtype))
+    most = np.finfo(x.dtype).max
+    return jnp.clip(x / unit, -most, most), a / unit, unit
+
+
 __all__ = [
     "above",
     "arctan",
     "beyond",
     "decay",
     "exp_rest",
+    "in_units",
     "inverse",
     "near_zero",
     "negative",

@@ -208,7 +208,10 @@ declare(
 
 def _soft_root_sign_program(x, alpha, beta):
     left, right = series.exp(x / beta), series.exp(-x / beta)
-    below = x * left / (1.0 + x * left / alpha)  # times e^(x / beta)
+    # times e^(x / beta); what alpha adds is of second order, with the square taken in the exponent
+    below = x * left
+    bend = x * (x * series.exp(2.0 * x / beta)) / alpha
+    below = below - bend / (1.0 + below / alpha)
     quotient = x / alpha + right
     middle = x / quotient
     far = alpha - alpha * right / quotient  # where the exponential is the lesser part

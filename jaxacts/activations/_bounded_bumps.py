@@ -208,8 +208,9 @@ declare(
 
 def _inverse_multiquadratic_program(x, a):
     u = a * x
-    w = inverse(series.absolute(u))
-    return series.where(beyond(u, 1.0), w / series.sqrt(1.0 + w * w), 1.0 / series.sqrt(1.0 + u * u))
+    # far out with 1 / |x| apart from a, or the derivative in a would be x times what has vanished
+    w = inverse(series.absolute(x))
+    return series.where(beyond(u, 1.0), w / series.sqrt(a * a + w * w), 1.0 / series.sqrt(1.0 + u * u))
 
 
 _inverse_multiquadratic = smooth(_inverse_multiquadratic_program, left=(0.0, 0.0), right=(0.0, 0.0))

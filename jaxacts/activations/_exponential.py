@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import like, quick, series, smooth, widen
-from jaxacts._numerics.tails import decay, exp_rest, near_zero, zero
+from jaxacts._numerics.tails import decay, exp_rest, in_units, near_zero, zero
 
 __all__ = ["celu", "elu", "mpelu", "pelu", "reu", "selu", "serlu"]
 
@@ -98,7 +98,7 @@ def _celu_program(x, alpha):
     return series.where(series.positive(x), x, left)
 
 
-_celu = smooth(_celu_program, right=(1.0, 0.0), quick=(quick.elu, quick.elu_slope), quick_at=(1.0,))
+_celu = in_units(smooth(_celu_program, right=(1.0, 0.0), quick=(quick.elu, quick.elu_slope), quick_at=(1.0,)))
 
 
 def celu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
@@ -125,7 +125,9 @@ def celu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
       Barron (2017), https://arxiv.org/abs/1704.07483
     """
     x, narrow = widen(x)
-    return narrow(_celu(x, like(alpha, x)))
+    a = like(alpha, x)
+    y = _celu(x, a)
+    return narrow(y if isinstance(a, float) else jnp.where(x > 0, x, y))
 
 
 def _celu_derivative(x: Array, alpha: Any = 1.0) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array, lax, nn
@@ -85,8 +86,37 @@ declare(
 # --- xatlu
 
 
+def _expanded(
+    x: series.Series, alpha: series.Operand, border: float, centred: Callable, rest: Callable
+) -> series.Series:
+    """The gate stretched to (-alpha, 1 + alpha), so that the derivative in alpha cancels nowhere.
+
+    Args:
+      x: the input.
+      alpha: how far.
+      border: |x| from which on `rest` is used.
+      centred: gate(x) - 1/2.
+      rest: |x| (1 - gate(|x|)), given |x|.
+    """
+    stretch = 1 + 2 * series.exactly(alpha)
+    is_far = tails.beyond(x, border)
+    inside = series.where(is_far, 0.0, x)
+    near = inside * (stretch * centred(inside) + 0.5)
+    outside = series.where(is_far, x, border)
+    small = stretch * rest(series.absolute(outside))
+    left = -small if alpha == 0 else -(alpha * outside) - small
+    far = series.where(tails.negative(x), left, (1 + series.exactly(alpha)) * outside - small)
+    return series.where(is_far, far, near)
+
+
 def _xatlu_series(x: series.Series, alpha: series.Operand) -> series.Series:
-    return (1.0 + 2.0 * alpha) * _calu_series(x) - alpha * x
+    return _expanded(
+        x,
+        alpha,
+        3.0,
+        lambda x: (1 / PI) * series.arctan(x),
+        lambda size: (1 / PI) * series.arctan_ratio(tails.inverse(size)),
+    )
 
 
 _xatlu = smooth(
@@ -157,7 +187,13 @@ declare(
 
 
 def _xgelu_series(x: series.Series, alpha: series.Operand) -> series.Series:
-    return (1.0 + 2.0 * alpha) * (0.5 * x * series.erfc(-ROOT_HALF * x)) - alpha * x
+    return _expanded(
+        x,
+        alpha,
+        1.0,
+        lambda x: 0.5 * series.erf(ROOT_HALF * x),
+        lambda size: 0.5 * size * series.erfc(ROOT_HALF * size),
+    )
 
 
 _xgelu = smooth(_xgelu_series, left=lambda alpha: (-alpha, 0.0), right=lambda alpha: (1 + alpha, 0.0))
@@ -225,7 +261,13 @@ declare(
 
 
 def _xsilu_series(x: series.Series, alpha: series.Operand) -> series.Series:
-    return (1.0 + 2.0 * alpha) * (x * series.sigmoid(x)) - alpha * x
+    return _expanded(
+        x,
+        alpha,
+        1.0,
+        lambda x: 0.5 * series.tanh(0.5 * x),
+        lambda size: size * series.sigmoid(-size),
+    )
 
 
 _xsilu = smooth(_xsilu_series, left=lambda alpha: (-alpha, 0.0), right=lambda alpha: (1 + alpha, 0.0))

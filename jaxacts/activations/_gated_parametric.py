@@ -315,9 +315,13 @@ declare(
 def _acon_c_series(
     x: series.Series, p1: series.Operand, p2: series.Operand, beta: series.Operand
 ) -> series.Series:
-    d = (p1 + (-p2)) * x
-    gate = d * series.sigmoid(beta * d)
-    return gate if p2 == 0 else gate + p2 * x
+    # the greater of the two lines and what rounds the corner, so that no derivative in p1 or p2 cancels
+    d = (series.exactly(p1) + -series.exactly(p2)) * x
+    u = beta * d
+    corner = d * series.sigmoid(-series.absolute(u))
+    right = -corner if p1 == 0 else p1 * x - corner
+    left = corner if p2 == 0 else p2 * x + corner
+    return series.where(tails.negative(u), left, right)
 
 
 def _acon_c_slope(p1: float | Array, p2: float | Array, beta: float | Array, side: int) -> float | Array:

@@ -215,9 +215,10 @@ declare(
 
 
 def _sinlu_program(x, a, b):
-    # 1 + cos(x) is the slope where a = b = 1, and touches zero
-    plain = isinstance(a, float) and isinstance(b, float) and a == b == 1
-    ripple = waves.plus_sin(x) if plain else x + a * series.sin(waves.phase(b, x))
+    # 1 + cos(b x) is the slope where a b = 1, and touches zero
+    u = waves.phase(b, x)
+    touches = isinstance(a, float) and isinstance(b, float) and a * b == 1
+    ripple = waves.plus_sin(u) / b if touches else x + a * series.sin(u)
     return ripple * series.sigmoid(x)
 
 
@@ -300,9 +301,10 @@ declare(
 
 
 def _coslu_program(x, a, b):
-    # 1 - sin(x) is the slope where a = b = 1, and touches zero
-    plain = isinstance(a, float) and isinstance(b, float) and a == b == 1
-    ripple = waves.plus_cos(x) if plain else x + a * series.cos(waves.phase(b, x))
+    # 1 - sin(b x) is the slope where a b = 1, and touches zero
+    u = waves.phase(b, x)
+    touches = isinstance(a, float) and isinstance(b, float) and a * b == 1
+    ripple = waves.plus_cos(u) / b if touches else x + a * series.cos(u)
     return ripple * series.sigmoid(x)
 
 

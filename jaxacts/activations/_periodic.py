@@ -143,7 +143,11 @@ def _snake_program(x, a):
     near = x + x * (series.sin(u) * waves.sinc(u))
     if isinstance(a, float) and a == 0:
         return near
-    return series.where(beyond(u, 0.125), waves.snake(u) / a, near)
+    if isinstance(a, float) or not a.orders[1]:
+        return series.where(beyond(u, 0.125), waves.snake(u) / a, near)
+    # the derivative in a; the sum above would overflow at the largest floats
+    s = series.sin(u)
+    return series.where(beyond(u, 0.125), x + s * s / a, near)
 
 
 _snake = waves.endless(_snake_program, left=(1.0, 0.0), right=(1.0, 0.0))

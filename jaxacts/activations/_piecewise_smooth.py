@@ -285,10 +285,12 @@ def smooth_step(x: ArrayLike, gamma: ArrayLike = 1.0) -> Array:
     require("gamma", g, g > 0, "positive")
     half = g / 2
     u = within(x, -half, half)
-    # from the nearer end, so that the derivative keeps its digits where it vanishes
+    # from the nearer end or the centre, so that the derivatives keep their digits where they vanish
     s = jnp.where(u > 0, half - u, half + u) / g
     rise = jnp.square(s) * (3 - 2 * s)
-    inside = jnp.where(u > 0, 1 - rise, rise)
+    t = within(u, -half / 2, half / 2) / g
+    centre = 0.5 + t * (1.5 - 2 * jnp.square(t))
+    inside = jnp.where(jnp.abs(u) < half / 2, centre, jnp.where(u > 0, 1 - rise, rise))
     return narrow(jnp.where(x <= -half, 0.0, jnp.where(x >= half, 1.0, inside)))
 
 

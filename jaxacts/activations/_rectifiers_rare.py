@@ -97,9 +97,12 @@ def _log1p_of(x: Array, b: Array) -> Array:
 @_log1p_of.defjvp
 def _log1p_of_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     (x, b), (dx, db) = primals, tangents
-    shifted = x + 1 / b
-    slope = ratio(jnp.ones_like(x), shifted)
-    return _log1p_of(x, b), dx * slope + db * ratio(ratio(x, b), shifted)
+    one = jnp.ones_like(x)
+    slope = ratio(one, x + 1 / b)
+    large = x > 1
+    far = ratio(one, b + ratio(one, jnp.where(large, x, 1.0)))
+    near = ratio(jnp.where(large, 1.0, x), 1 + b * jnp.where(large, 1.0, x))
+    return _log1p_of(x, b), dx * slope + db * jnp.where(large, far, near)
 
 
 def nlrelu(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:

@@ -213,7 +213,7 @@ def _garrote(x: Array, t: Array) -> Array:
 @_garrote.defjvp
 def _garrote_rule(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     (x, t), (dx, dt) = primals, tangents
-    return _garrote(x, t), dx * (1 + ratio(ratio(t * t, x), x)) - dt * ratio(2 * t, x)
+    return _garrote(x, t), dx * (1 + jnp.square(ratio(t, x))) - dt * ratio(2 * t, x)
 
 
 def garrote_shrink(x: ArrayLike, threshold: ArrayLike = 0.5) -> Array:

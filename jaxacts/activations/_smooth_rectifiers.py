@@ -18,8 +18,16 @@ __all__ = ["bent_identity", "log_cosh", "sau", "shifted_softplus", "smu", "softp
 
 # --- softplus
 
+
+def _softplus_series(x: series.Series, beta: series.Operand) -> series.Series:
+    # softplus(u) = u + softplus(-u): with the small part alone the derivative in beta cancels nowhere
+    u = beta * x
+    tail = series.softplus(-series.absolute(u)) / beta
+    return series.where(tails.negative(u), tail, x + tail)
+
+
 _softplus = smooth(
-    lambda x, beta: series.softplus(beta * x) / beta,
+    _softplus_series,
     left=lambda beta: ((1 - jnp.sign(beta)) / 2, 0.0),
     right=lambda beta: ((1 + jnp.sign(beta)) / 2, 0.0),
     quick=(quick.softplus, quick.sigmoid),
@@ -347,9 +355,11 @@ declare(
 
 
 def _smu_series(x: series.Series, alpha: series.Operand, mu: series.Operand) -> series.Series:
-    rest = 1.0 + (-alpha)
-    gate = 0.5 * (rest * x) * series.erfc(-(mu * rest * x))
-    return gate if alpha == 0 else alpha * x + gate
+    # max(alpha x, x) and what rounds its corner, which cancels nowhere in the derivative in alpha
+    rest = 1 + -series.exactly(alpha)
+    corner = 0.5 * (rest * series.absolute(x)) * series.erfc(series.exactly(mu) * rest * series.absolute(x))
+    left = -corner if alpha == 0 else alpha * x - corner
+    return series.where(tails.negative(x), left, x - corner)
 
 
 _smu = smooth(_smu_series, left=lambda alpha, mu: (alpha, 0.0), right=(1.0, 0.0))
@@ -420,9 +430,11 @@ declare(
 
 
 def _sau_series(x: series.Series, alpha: series.Operand, beta: series.Operand) -> series.Series:
-    # x Phi(b x) + phi(b x) / b is the integral of erfc, which does not cancel in the left tail
-    rounded = (1.0 + (-alpha)) * (ROOT_HALF * series.ierfc(-(ROOT_HALF * (beta * x))) / beta)
-    return rounded if alpha == 0 else alpha * x + rounded
+    # max(alpha x, x) and what rounds its corner: x Phi(b x) + phi(b x) / b at -|x|, the integral of erfc
+    u = ROOT_HALF * (beta * series.absolute(x))
+    corner = (1 + -series.exactly(alpha)) * (ROOT_HALF * series.ierfc(u) / beta)
+    left = corner if alpha == 0 else alpha * x + corner
+    return series.where(tails.negative(x), left, x + corner)
 
 
 _sau = smooth(_sau_series, left=lambda alpha, beta: (alpha, 0.0), right=(1.0, 0.0))
