@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxacts.commands import _common
 from jaxacts.lab.config import AXES
+from jaxacts.lab.measures import CURVES
 
 
 def show(plan: Any, options: Any) -> int:
@@ -77,8 +78,15 @@ def _peak_bytes() -> int:
 
 
 def _record_floats(run: dict[str, Any], plan: Any) -> int:
-    """Numbers stored for one run: five scalars and five values a layer at every record."""
-    return len(plan.config.record_steps) * (5 + 5 * (run["depth"] + 1))
+    """Numbers stored for one run: five losses and scores, and what is measured, at every record."""
+    sizes = {
+        "layers": run["depth"],
+        "weights": run["depth"] + 1,
+        "values": min(plan.dataset.features, plan.dataset.classes),
+        "none": 1,
+    }
+    measured = [sizes[curve.axis] for curve in CURVES.values() if curve.measure in plan.config.measure]
+    return len(plan.config.record_steps) * (5 + sum(measured))
 
 
 def _training_bytes(plan: Any) -> int:
