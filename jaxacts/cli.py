@@ -55,6 +55,10 @@ COMMANDS: dict[str, Command] = {
 }
 
 
+# Options of every command, which may also stand before it.
+_EVERYWHERE = ("-q", "--quiet", "-v", "--verbose", "--debug")
+
+
 def available() -> dict[str, Command]:
     """The commands whose module is installed.
 
@@ -106,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
+    while len(argv) > 1 and argv[0] in _EVERYWHERE:  # `jaxacts --debug compare`
+        argv = [*argv[1:], argv[0]]
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(_help())
         return 0 if argv else 2
@@ -138,6 +144,9 @@ def _help() -> str:
             "  --version  versions, devices and platform, for bug reports",
             "",
             "`jaxacts COMMAND --help` explains a command. Start with `jaxacts compare`.",
+            "Every command takes -q (quiet), -v (verbose) and --debug (traceback of an error); commands that",
+            "read something take --json. Exit codes: 0 finished, 1 failed, 2 wrong usage, 3 something is",
+            "missing on this machine, 4 finished but a run diverged, 130 stopped by Ctrl-C after saving.",
         ]
     )
 

@@ -67,14 +67,11 @@ def _bash(flags: dict[str, list[str]], shell: str) -> str:
 def _fish(flags: dict[str, list[str]]) -> str:
     """The script for fish: one line a word."""
     lines = [_FISH]
+    devices = ["auto", "cpu", "gpu", "tpu"]
+    values = {"activations": _declare.names(), "dataset": _datasets(), "device": devices}
     for name, words in flags.items():
         summary = cli.COMMANDS[name].summary.replace("'", "")
         lines.append(f"complete -c jaxacts -n __fish_use_subcommand -f -a {name} -d '{summary}'")
-        values = {
-            "activations": _declare.names(),
-            "dataset": _datasets(),
-            "device": ["auto", "cpu", "gpu", "tpu"],
-        }
         for word in words:
             option = word.removeprefix("--")
             choices = f" -x -a '{' '.join(values[option])}'" if option in values else ""
