@@ -163,6 +163,12 @@ def _code(error: Exception) -> int:
     return 130 if "Interrupted" in names else 1
 
 
+def fail(error: BaseException, argv: list[str]) -> int:
+    """Say on stderr what went wrong, inside an `except`, and return the exit code that stands for it."""
+    code = _code(error) if isinstance(error, Exception) else 130
+    return _fail(str(error) or type(error).__name__, code, argv)
+
+
 def _fail(message: str, code: int, argv: list[str]) -> int:
     if "--debug" in argv:
         traceback.print_exc()

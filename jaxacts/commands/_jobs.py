@@ -10,8 +10,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from jaxacts.commands import _common
-
 
 def join(options: Any) -> tuple[Any, int]:
     """The group of processes, if --distributed asks for one, and the number of this process in its job."""
@@ -29,20 +27,23 @@ def join(options: Any) -> tuple[Any, int]:
 
 @contextlib.contextmanager
 def ending_politely(options: Any) -> Iterator[None]:
-    """SIGTERM, which schedulers send before they kill, saves like Ctrl-C; a lost group ends at once."""
-    from jaxacts.lab.errors import GroupLost
+    """SIGTERM, which schedulers send before they kill, saves like Ctrl-C; a failed group ends at once."""
+    from jaxacts import cli
+    from jaxacts.lab.errors import Interrupted
 
     main_thread = threading.current_thread() is threading.main_thread()
     # JAX installs a handler of its own that swallows SIGTERM, so this must come after `join`.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler) if main_thread else None
     try:
         yield
-    except GroupLost as error:
-        print(f"jaxacts: {error}", file=sys.stderr, flush=True)
-        if options.json:
-            _common.print_json({"schema": 1, "error": str(error), "exit_code": 1})
+    except Interrupted:  # all processes of a group end together
+        raise
+    except BaseException as error:
+        if not options.distributed:
+            raise
+        code = cli.fail(error, [name for name in ("--json", "--debug") if getattr(options, name[2:])])
         sys.stdout.flush()
-        os._exit(1)  # at an orderly end JAX would wait for the dead process, and then abort
+        os._exit(code)  # at an orderly end JAX would wait for the other processes, and then abort
     finally:
         if main_thread:
             signal.signal(signal.SIGTERM, before)

@@ -105,8 +105,8 @@ def choose_gpu(where: Rank | None) -> None:
 
     Otherwise each would reserve memory on every GPU. A job that shows each process its own is left alone.
     """
-    if where is None:
-        return
+    if where is None or (where.source == "SLURM" and "SLURM_STEP_NODELIST" not in os.environ):
+        return  # alone, or a batch script that has not called srun
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         count = len([word for word in visible.split(",") if word.strip()])
@@ -154,16 +154,17 @@ class Group:
         """Arrays that are spread over the processes as whole ones, on every process."""
         from jax.experimental import multihost_utils
 
-        with _watch():
-            return multihost_utils.process_allgather(tree, tiled=True)
+        with _watch():  # fetched in here, since a failure shows only then
+            return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
 
     def agree(self, *flags: bool) -> tuple[bool, ...]:
         """For each flag, whether any process set it."""
         from jax.experimental import multihost_utils
 
         with _watch():
-            every = multihost_utils.process_allgather(np.array(flags, np.int32))
-        return tuple(bool(flag) for flag in np.asarray(every).reshape(self.size, len(flags)).any(0))
+            every = np.asarray(multihost_utils.process_allgather(np.array(flags, np.int32)))
+        votes = every.reshape(self.size, len(flags)).max(axis=0)
+        return tuple(bool(vote) for vote in votes)
 
 
 class _watch:

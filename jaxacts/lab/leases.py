@@ -50,6 +50,9 @@ class Leases:
         self._folder = folder / store.LEASES
         self._heartbeat, self._stale = heartbeat, stale
         self._held: set[Path] = set()
+        self._watched: dict[
+            Path, tuple[int, float]
+        ] = {}  # heartbeat of others' leases, and since when it stands
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="jaxacts-leases", daemon=True)
@@ -110,6 +113,9 @@ class Leases:
             raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
         try:
             os.write(handle, self._content)
+        except OSError as error:  # a full disk: an empty lease would keep others waiting
+            path.unlink(missing_ok=True)
+            raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
         finally:
             os.close(handle)
         return True
@@ -117,7 +123,7 @@ class Leases:
     def _abandoned(self, path: Path) -> bool:
         """Remove a lease whose holder is dead; True when the way is free."""
         try:
-            content, age = path.read_bytes(), time.time() - path.stat().st_mtime
+            content, beat = path.read_bytes(), path.stat().st_mtime_ns
         except OSError:
             return True  # released in this moment
         try:
@@ -126,7 +132,7 @@ class Leases:
             dead = same_host and not _alive(int(holder["pid"]), holder["started"])
         except (ValueError, KeyError, TypeError):
             dead = False  # just being written; if it stays so, its age decides
-        if not dead and age < self._stale:
+        if not dead and not self._silent(path, beat):
             return False
         # Renaming is atomic, so of several takers one wins; a lease renewed meanwhile is put back.
         grave = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
@@ -141,6 +147,19 @@ class Leases:
             return False
         grave.unlink()
         return True
+
+    def _silent(self, path: Path, beat: int) -> bool:
+        """Whether a lease's heartbeat has stopped.
+
+        Clocks of hosts differ, so its age alone does not tell: it must also have stood still while we looked.
+        """
+        now = time.monotonic()
+        before, since = self._watched.setdefault(path, (beat, now))
+        if before != beat:
+            self._watched[path] = (beat, now)
+            return False
+        old = time.time() - beat / 1e9 >= self._stale
+        return now - since >= (2 * self._heartbeat if old else self._stale)
 
     def _beat(self) -> None:
         while not self._stop.wait(self._heartbeat):
