@@ -7,6 +7,12 @@ from jaxacts.lab import Results
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "gelu")
 
 
+def settings_of(facet):
+    """The settings in a label such as "depth=2, residual=True"."""
+    pairs = [pair.split("=") for pair in facet.split(", ") if pair]
+    return {name: int(value) if value.isdigit() else value for name, value in pairs}
+
+
 def results(
     activations=ACTIVATIONS,
     seeds=5,
@@ -22,7 +28,7 @@ def results(
     steps = np.arange(0, 501, 50)
     runs = [
         {"activation": a, "learning_rate": rate, "seed": s, "facet": facet, "depth": 3, "width": 16,
-         "init": "auto", "optimizer": "adam"}
+         "init": "auto", "optimizer": "adam", **settings_of(facet)}
         for facet in facets for a in activations for rate in rates for s in range(seeds)
     ]  # fmt: skip
     common = rng.normal(0, 0.02, seeds)  # what the seeds share
@@ -46,6 +52,11 @@ def results(
         "saturated": health,
         "preactivation_mean": 0.0 * health,
         "preactivation_std": 4 * health,
+        "preactivation_q25": -2 * health,
+        "preactivation_q50": 0.0 * health,
+        "preactivation_q75": 2 * health,
+        "sharpness": 3.0 + score,
+        "jacobian": np.exp(norm)[:, None, :3] * np.ones((1, steps.size, 1)),
     }
     manifest = {
         "schema": 1,

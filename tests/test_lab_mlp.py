@@ -90,6 +90,30 @@ def test_normalisations_against_numpy():
     np.testing.assert_allclose(out.statistics.mean[0], 0.1 * z.mean(0), atol=1e-6)
 
 
+def test_residual_layers_with_zero_weights_are_the_identity():
+    deep, x = network(depth=4)
+    zeros = tuple(jax.tree.map(np.zeros_like, layer) for layer in deep.hidden)
+    deep, shallow = deep._replace(hidden=zeros), deep._replace(hidden=())
+    out = [mlp.apply(p, x, jnp.tanh, residual=True).output for p in (deep, shallow)]
+    np.testing.assert_array_equal(*out)  # tanh(0) = 0 is added, which changes no bit
+    plain = mlp.apply(deep, x, jnp.tanh).output
+    np.testing.assert_array_equal(plain, np.broadcast_to(deep.last.bias, plain.shape))
+
+
+def test_normalised_layers_forget_the_scale_of_their_weights():
+    for kind in ("layer", "batch"):
+        parameters, x = network(depth=2, normalisation=kind)
+        first = parameters.first
+        scaled = parameters._replace(first=first._replace(weight=8 * first.weight, bias=8 * first.bias))
+        statistics = mlp.Statistics(np.zeros((2, 8), np.float32), np.ones((2, 8), np.float32))
+        out = [
+            mlp.apply(p, x, jnp.tanh, normalisation=kind, statistics=statistics, training=True).output
+            for p in (parameters, scaled)
+        ]
+        # 1e-5 is added to variances of about 1, 64 times less to the relative variance of the other
+        np.testing.assert_allclose(*out, atol=1e-4)
+
+
 def test_dropout_keeps_the_mean_and_needs_a_key():
     parameters, x = network(depth=1, width=4000)
     options = {"training": True, "dropout": 0.25}

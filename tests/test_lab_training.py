@@ -8,7 +8,7 @@ import optax
 import pytest
 
 import jaxacts
-from jaxacts.lab import execution, mlp, training
+from jaxacts.lab import config, execution, mlp, training
 
 ACTIVATIONS = (jaxacts.tanh, jaxacts.relu, jaxacts.silu)
 FEATURES, CLASSES, DEPTH, WIDTH, STEPS, BATCH = 5, 3, 3, 8, 12, 10
@@ -209,18 +209,86 @@ def test_weight_decay_shrinks_weights_and_not_biases(data):
     np.testing.assert_allclose(after[0].first.bias, after[1].first.bias, atol=1e-7)
 
 
-def test_float16_scales_the_loss_and_skips_overflow(data):
-    program = training.Program((jaxacts.tanh,), precision="float16", measure=("gradient_norm",))
+@pytest.fixture(scope="module")
+def half(data):
+    """One compilation for every test of float16: one or several steps from a given state."""
+    program = training.Program(
+        (jaxacts.tanh,), precision="float16", measure=("gradient_norm", "zero_gradient")
+    )
     train = jax.jit(training.make_train(program))
-    start = training.start(program, initial())
-    state, records = train(start, training.make_run(0, 0.01), data, order(), 0, np.array([1, 12]))
+
+    def call(stops, parameters=None, scale=None):
+        start = training.start(program, initial() if parameters is None else parameters)
+        start = start if scale is None else start._replace(scale=(np.float32(scale[0]), np.int32(scale[1])))
+        state, records = train(start, training.make_run(0, 0.01), data, order(), 0, np.array(stops, np.int32))
+        return start, state, records
+
+    return call
+
+
+def test_float16_scales_the_loss_and_skips_overflow(half, data):
+    _, _, records = half([1, 12])
     exact = by_optax(data, jnp.tanh, "adam", 0.01, stops=(1, 12))
     # half precision keeps 11 bits; the norms are those of the loss itself, not of the scaled one
     np.testing.assert_allclose(records["gradient_norm"][0], exact[0]["gradient_norm"], rtol=5e-3)
-    huge = start._replace(scale=(np.float32(2.0**24), np.int32(0)))
-    state, _ = train(huge, training.make_run(0, 0.01), data, order(), 0, np.array([1, 1]))
+    start, state, _ = half([1, 1], scale=(2.0**24, 0))
     assert float(state.scale[0]) == 2.0**23
     chex.assert_trees_all_equal(state.parameters, start.parameters)
+
+
+def test_the_loss_scale_grows_after_many_finite_steps(half):
+    before = training._GROWTH_INTERVAL - 1
+    _, state, _ = half([1, 1], scale=(2.0**10, before))
+    assert (float(state.scale[0]), int(state.scale[1])) == (2.0**11, 0)
+    _, state, _ = half([1, 1], scale=(2.0**10, before - 1))
+    assert (float(state.scale[0]), int(state.scale[1])) == (2.0**10, before)
+
+
+def test_the_loss_scale_saves_gradients_that_float16_would_lose(half):
+    parameters = initial()
+    # the signal back from the last layer is 1e-7 times a tenth or less: below float16's smallest, 6e-8
+    parameters = parameters._replace(last=parameters.last._replace(weight=1e-7 * parameters.last.weight))
+    lost = [half([1, 1], parameters, (scale, 0))[2]["zero_gradient"][0, 0] for scale in (1.0, 2.0**12)]
+    assert lost[0] > 0.9
+    assert lost[1] < 0.2
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_every_product_of_16_bit_training_has_16_bit_factors(data, precision):
+    program = training.Program((jaxacts.silu,), precision=precision, normalisation="layer", residual=True)
+    args = (
+        training.start(program, initial(normalisation="layer")), training.make_run(0, 0.1), data, order(),
+        np.int32(0), np.array([1], np.int32),
+    )  # fmt: skip
+    text = jax.jit(training.make_train(program)).lower(*args).as_text()
+    short = {"bfloat16": "bf16", "float16": "f16"}[precision]
+    products = [line for line in text.splitlines() if "dot_general" in line]
+    # forward, two for the backward pass (one for the first layer), and evaluation with a scan over layers
+    assert len(products) >= 3 * (DEPTH + 1) - 1 + 3
+    for line in products:
+        types = line[line.rindex(" : ") :]
+        assert types.count(f"x{short}>") == 3, line
+
+
+def test_evaluation_uses_running_statistics_and_no_dropout(data):
+    program = training.Program(
+        (jaxacts.tanh,), normalisation="batch", residual=True, dropout=True, measure=()
+    )
+    train = jax.jit(training.make_train(program))
+    start = training.start(program, initial(normalisation="batch"))
+    run = training.make_run(0, 0.01, dropout=0.5, seed=3)
+    state, records = train(start, run, data, order(), 0, np.array([12], np.int32))
+    weights, running = jax.device_get((state.parameters, state.statistics))
+    assert np.abs(running.mean).max() > 0.05  # they have moved from 0
+    h = data.x_validation.astype(float)
+    for number, layer in enumerate((weights.first, *weights.hidden)):
+        z = h @ layer.weight + layer.bias
+        z = (z - running.mean[number]) / np.sqrt(running.variance[number] + 1e-5) * layer.scale + layer.shift
+        h = np.tanh(z) + (h if number else 0.0)
+    logits = h @ weights.last.weight + weights.last.bias
+    loss = (np.log(np.exp(logits).sum(1)) - (logits * data.y_validation).sum(1)).mean()
+    # float32 forward pass of four layers
+    assert records["validation_loss"][0] == pytest.approx(loss, rel=1e-5)
 
 
 def test_compile_time_does_not_hang_on_depth(data):
@@ -240,3 +308,22 @@ def test_bad_settings():
         training.transformation("lion")
     with pytest.raises(ValueError, match="must keep the shape"):
         jax.eval_shape(training.value_and_slope(lambda z: z[:1]), jnp.ones(3))
+
+
+def test_every_axis_of_the_grid_may_be_a_list():
+    several = {
+        "init": ("lecun", "he"), "optimizer": ("adam", "sgd"), "depth": (1, 2), "width": (4, 8),
+        "batch_size": (5, 10), "precision": ("float32", "bfloat16", "float16"),
+        "normalisation": ("none", "layer", "batch"), "residual": (False, True), "dropout": (0.0, 0.5),
+        "weight_decay": (0.0, 0.1),
+    }  # fmt: skip
+    assert set(several) == set(config.AXES)
+    wanted = config.CompareConfig(
+        seeds=2, learning_rates=[0.1, 0.01], activations=["relu", "tanh"], **several
+    )
+    runs = config.run_list(wanted, ["relu", "tanh"])
+    # the product: eight axes of two values, two of three, and two activations, rates and seeds
+    assert len(runs) == 2**8 * 3**2 * 2**3
+    assert len({tuple(run.items()) for run in runs}) == len(runs)
+    programs = {execution.key_of(run) for run in runs}
+    assert len(programs) == len(runs) / (2**3 * 2)  # activation, rate, seed and initialiser need no program

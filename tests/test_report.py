@@ -6,13 +6,14 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import _synthetic
 import numpy as np
 import pytest
 
 import jaxacts
-from jaxacts.lab import prediction, report, summary
+from jaxacts.lab import cost, measures, payload, prediction, report, store, summary, tables
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
@@ -27,6 +28,20 @@ def results():
 @pytest.fixture(scope="module")
 def page(results):
     return report.render(results, summary.summarise(results))
+
+
+@pytest.fixture(scope="module")
+def faceted():
+    """Two settings, and theory that is there for one activation."""
+    results = _synthetic.results(
+        levels={"relu": 0.797, "sigmoid": 0.1}, facets=("depth=2, width=16", "depth=4, width=16")
+    )
+    found = summary.summarise(results)
+    predicted = {("relu", facet): np.array([0.5, 0.7, 0.9, 1.0]) for facet in results.facets}
+    for row in found.rows:
+        if row["activation"] == "relu":
+            row["gradient_ratio_theory"] = 0.5
+    return results, dataclasses.replace(found, predicted=predicted)
 
 
 def data_of(page):
@@ -48,7 +63,7 @@ def test_the_page_has_words_table_methods_and_data(page, results):
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
     for sentence in (*found.headline, *found.notes):
         assert sentence in text
-    assert page.count("<tr data-facet") == len(found.rows)
+    assert page.count("<tr data-facet") == 2 * len(found.rows)  # results, and the comparison with the best
     assert "not distinguishable" in page
     data = data_of(page)
     assert data["document"]["rows"][0]["activation"] == found.rows[0]["activation"]
@@ -61,7 +76,11 @@ def test_the_curves_in_the_page_are_the_stored_ones(page, results):
     want = results.curves["test_accuracy"][index].mean(axis=0)
     got = data["curves"][""]["gelu"]["test_accuracy"]["mean"]
     assert got == pytest.approx(want, rel=1e-3)  # four significant digits are kept
-    assert len(data["curves"][""]["gelu"]["gradient_norm"][0]) == 4
+    flow = data["layers"][""]["gelu"]["gradient_norm"]
+    assert flow["rows"] == [1, 2, 3, 4]
+    assert flow["values"][0] == pytest.approx(
+        np.median(results.curves["gradient_norm"][index, 0], 0), rel=1e-3
+    )
 
 
 def test_hostile_names_are_escaped(results):
@@ -113,7 +132,7 @@ def test_theory_agrees_with_wide_random_networks(name):
     """Root-mean-square ratio over random networks, backpropagated by hand, at the activation's own gain."""
     depth, width, features, rng = 5, 200, 50, np.random.default_rng(0)
     f, slope_of_value, gain = CURVES[name]
-    first, last = [], []
+    squared, last = [], []
     for _ in range(100):
         h, layers = rng.normal(size=features), []
         for layer in range(depth):
@@ -123,15 +142,17 @@ def test_theory_agrees_with_wide_random_networks(name):
         signal = rng.normal(size=10)
         last.append(np.sum(h**2) * np.sum(signal**2))
         signal = (rng.normal(size=(width, 10)) * gain / width**0.5) @ signal
+        norms = [last[-1]]
         for weight, below, value in reversed(layers):
             signal = signal * slope_of_value(value)
-            first.append(np.sum(below**2) * np.sum(signal**2)) if below.size == features else None
+            norms.append(np.sum(below**2) * np.sum(signal**2))
             signal = weight @ signal
-    want = prediction.gradient_ratio(
+        squared.append(norms[::-1])
+    want = prediction.gradient_profile(
         getattr(jaxacts, name), depth=depth, width=width, features=features, sigma_w=gain, sigma_first=1.0
     )
     # 100 networks of width 200: sampling and finite-width deviations of a few per cent
-    assert np.sqrt(np.mean(first) / np.mean(last)) == pytest.approx(want, rel=0.08)
+    assert np.sqrt(np.mean(squared, axis=0) / np.mean(last)) == pytest.approx(want, rel=0.08)
 
 
 def test_theory_leaves_out_what_it_does_not_cover():
@@ -146,11 +167,12 @@ def test_theory_leaves_out_what_it_does_not_cover():
         "dataset": {**results.manifest["dataset"], "features": 16},
     }
     stored = dataclasses.replace(results, manifest=manifest)
-    found = prediction.gradient_ratios(stored)
+    found = prediction.gradient_profiles(stored)
     # at He's gain q = 1 and chi = 1 in every layer and E f(z)^2 = 1/2, so the squared ratio is 16 / (16 / 2)
-    assert found == {("relu", ""): pytest.approx(2**0.5, rel=1e-6)}
-    normalised = dataclasses.replace(stored, runs=[{**run, "normalisation": "layer"} for run in results.runs])
-    assert prediction.gradient_ratios(normalised) == {}
+    assert found == {("relu", ""): pytest.approx([2**0.5, 1.0, 1.0, 1.0], rel=1e-6)}
+    for setting in ({"normalisation": "layer"}, {"residual": True}, {"dropout": 0.1}):
+        other = dataclasses.replace(stored, runs=[{**run, **setting} for run in results.runs])
+        assert prediction.gradient_profiles(other) == {}
 
 
 def test_functions_are_found_again_from_the_manifest(results):
@@ -165,46 +187,50 @@ def test_functions_are_found_again_from_the_manifest(results):
     assert set(prediction.known_functions(stored)) == {"sigmoid", "tanh"}
 
 
+def test_settings_are_held_side_by_side(faceted):
+    results, found = faceted
+    table = tables.settings(results, found)
+    assert table["axes"] == ["depth"]  # the width is the same everywhere
+    assert [row["values"] for row in table["rows"]] == [["2"], ["4"]]
+    rows = {(row["facet"], row["activation"]): row for row in found.rows}
+    for facet, line in zip(results.facets, table["rows"], strict=True):
+        for name, cell in zip(results.activations, line["cells"], strict=True):
+            assert cell["text"] == f"{100 * rows[facet, name]['mean']:.1f}"
+            assert (cell["kind"] == "best") == rows[facet, name]["best"]
+    assert "5/5 failed" in table["rows"][0]["cells"][0]["detail"]  # sigmoid learned nothing
+    data = payload.payload(results, found)
+    assert data["axes"] == {"depth": [2, 4]}
+    assert data["settings"][results.facets[1]] == {"depth": 4}
+
+
+def test_cost_tells_activations_and_compiling_apart(results, tmp_path):
+    seconds = {"sigmoid": 1.0, "tanh": 2.0, "relu": 0.5, "gelu": 4.0}
+    store.append_event(tmp_path, "start")
+    order = np.random.default_rng(0).permutation(len(results.runs))
+    for number, batch in enumerate(np.array_split(order, 12)):
+        spent = sum(seconds[results.runs[i]["activation"]] for i in batch)
+        store.append_event(tmp_path, "batch", batch=number, runs=batch.tolist(), seconds=spent)
+    store.append_event(tmp_path, "end", seconds=60.0, compile_seconds=1.5, workers=2)
+    stored = dataclasses.replace(results, folder=str(tmp_path))
+    found = cost.cost(stored)
+    # exact times give exact answers, up to the rounding of the solver
+    assert found["per_run"] == pytest.approx(seconds, rel=1e-9)
+    assert (found["compile_seconds"], found["runs"]) == (1.5, len(results.runs))
+    assert found["training_seconds"] == pytest.approx(15 * sum(seconds.values()))
+    text = html.unescape(report.render(stored, summary.summarise(stored)))
+    assert "Compute cost" in text
+    assert "<td>4 s</td><td>8.00</td>" in text
+    assert cost.per_run(results, [{"runs": [0, 15, 30, 45], "seconds": 7.5}] * 5) == {}  # always mixed alike
+
+
 def test_long_records_are_thinned_for_the_page():
-    kept = report._kept(5000)
-    assert len(kept) == report.MOST_POINTS
+    kept = payload.kept(5000, 240)
+    assert len(kept) == 240
     assert (kept[0], kept[-1]) == (0, 4999)
-    assert report._kept(7).tolist() == list(range(7))
+    assert payload.kept(7, 240).tolist() == list(range(7))
 
 
-CHECK = """
-<script>
-{
-const said = [];
-addEventListener("error", (e) => said.push("error: " + e.message));
-const click = (node) => node.dispatchEvent(new MouseEvent("click", { bubbles: true }));
-const first = () => document.querySelector("#results tbody tr:not([hidden]) td").dataset.value;
-const lines = (id) => document.querySelectorAll(`#${id} svg > path[fill=none]`).length;
-said.push("ready " + document.documentElement.dataset.ready);
-const heads = [...document.querySelectorAll("#results thead button")];
-click(heads[1]); said.push("worst " + first()); click(heads[1]); said.push("best " + first());
-said.push("sorted " + heads[1].closest("th").getAttribute("aria-sort"));
-const before = lines("convergence"), button = document.querySelector("#legend button");
-click(button);
-said.push("hidden " + (before > lines("convergence")) + " " + button.getAttribute("aria-pressed"));
-click(button); said.push("shown " + (before === lines("convergence")));
-const chart = document.querySelector("#convergence svg"), box = chart.getBoundingClientRect();
-const middle = { clientX: box.left + box.width / 2, clientY: box.top + 50, bubbles: true };
-chart.dispatchEvent(new PointerEvent("pointermove", middle));
-said.push("hover " + document.querySelector("#convergence .tip").textContent);
-chart.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
-said.push("key " + document.querySelector("#convergence .tip strong").textContent);
-const metric = document.getElementById("metric");
-metric.value = "train_loss"; metric.dispatchEvent(new Event("input"));
-said.push("metric " + document.querySelector("#convergence svg").getAttribute("aria-label"));
-const moment = document.getElementById("moment");
-moment.value = moment.max; moment.dispatchEvent(new Event("input"));
-said.push("moment " + document.getElementById("moment_text").textContent);
-said.push("maps " + document.querySelectorAll("#maps svg").length);
-said.push("wide " + (document.documentElement.scrollWidth > innerWidth));
-document.body.replaceChildren(); document.title = JSON.stringify(said);
-}
-</script></body>"""
+CHECK = f"<script>\n{Path(__file__).with_name('_page.js').read_text()}</script></body>"
 
 
 def browse(path, *arguments):
@@ -215,16 +241,25 @@ def browse(path, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
+# A window is never narrower than 500 pixels, so a phone is a frame in one.
+PHONE = """<!doctype html><iframe src="page.html" style="width:360px;height:700px;border:0"></iframe>
+<script>addEventListener("message", (e) => { document.title = e.data; });</script>"""
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
-@pytest.mark.parametrize("width", [500, 1280])
-def test_the_page_works_in_a_browser(page, results, tmp_path, width):
+@pytest.mark.parametrize("phone", [False, True])
+def test_the_page_works_in_a_browser(faceted, tmp_path, phone):
+    results, found = faceted
     path = tmp_path / "page.html"
-    path.write_text(page.replace("</body>", CHECK))
-    run = browse(path, f"--window-size={width},1000", "--dump-dom")
+    path.write_text(report.render(results, found).replace("</body>", CHECK))
+    if phone:
+        path = tmp_path / "phone.html"
+        path.write_text(PHONE)
+    run = browse(path, "--window-size=1280,1000", "--dump-dom")
     assert "CONSOLE" not in run.stderr, run.stderr  # no error, no warning, no blocked request
-    found = re.search(r"<title>(.*?)</title>", run.stdout, re.DOTALL)
-    said = dict(entry.split(" ", 1) for entry in json.loads(html.unescape(found[1])))
-    rows = summary.summarise(results).rows
+    title = re.search(r"<title>(.*?)</title>", run.stdout, re.DOTALL)
+    said = dict(entry.split(" ", 1) for entry in json.loads(html.unescape(title[1])))
+    rows = [row for row in found.rows if row["facet"] == results.facets[0]]
     assert said["ready"] == "yes"
     assert said["worst"] == rows[-1]["activation"]
     assert said["best"] == rows[0]["activation"]
@@ -235,8 +270,17 @@ def test_the_page_works_in_a_browser(page, results, tmp_path, width):
     assert all(row["activation"] in said["hover"] for row in rows)
     assert said["key"] == "optimiser step 500"
     assert said["metric"].startswith("training loss")
+    assert (said["ghosts"], said["later"]) == ("1", "0")  # theory is for the start, and known for relu
     assert said["moment"] == "step 500"
     assert said["maps"] == "4"
+    assert "relutheory 0.5" in said["theory"]
+    assert said["mapped"].endswith("singular values of the input-output Jacobian over layers and steps")
+    drawn = set(payload.measures([name for name in measures.CURVES if name in results.curves]))
+    assert {name: said[name] for name in drawn} == dict.fromkeys(drawn, "4")
+    assert (said["across"], said["rows"]) == ("4", "4")
+    assert said["facet"] == results.facets[1]
+    assert said["back"] == results.facets[0]
+    assert said["focus"] == "true", "everything that can be used can be reached by the keyboard"
     assert said["wide"] == "false", "the page must not scroll sideways"
 
 

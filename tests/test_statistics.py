@@ -235,6 +235,21 @@ def test_performance_profile_counts(rng):
     np.testing.assert_allclose(outcomes.performance_profile(scores, thresholds), want)
 
 
+def test_profile_interval_is_the_percentile_bootstrap(rng):
+    scores, thresholds = rng.uniform(size=12), np.array([0.2, 0.5, 0.8])
+    low, high = outcomes.profile_interval(scores, thresholds)
+    for t, a, b in zip(thresholds, low, high, strict=True):
+        above = (scores > t).astype(float)
+        want = scipy.stats.bootstrap(
+            (above,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(3)
+        ).confidence_interval
+        # shares are multiples of 1/12; a sampled percentile may fall on the neighbour or between the two
+        assert (a, b) == pytest.approx((want.low, want.high), abs=1 / 12)
+    certain = outcomes.profile_interval(np.array([1.0, np.nan]), np.array([-1.0, 2.0]))
+    assert certain[1][1] == 0.0
+    assert certain[0][0] <= 0.5 <= certain[1][0]
+
+
 def test_steps_to_target():
     steps = np.array([0, 5, 10])
     curves = np.array([[0.1, 0.8, 0.7], [0.1, 0.2, 0.8], [0.1, 0.2, np.nan], [0.9, 0.0, 0.0]])

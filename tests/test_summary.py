@@ -147,6 +147,27 @@ def test_facets_are_summarised_apart_and_together():
     assert found.overall[0]["iqm"] == pytest.approx(scipy.stats.trim_mean(scores, 0.25, axis=None))
 
 
+def test_many_facets_are_told_together():
+    facets = tuple(f"depth={depth}" for depth in (1, 2, 3, 4))
+    found = summary.summarise(_synthetic.results(facets=facets, levels={"sigmoid": 0.1}))
+    assert len(found.headline) < 2 * len(facets)
+    leads = [row["activation"] for row in found.rows if row["best"]]
+    assert f"gelu in {leads.count('gelu')}" in found.headline[1]
+    assert any("sigmoid did not learn in 20 of 20 runs, in all 4 settings" in text for text in found.headline)
+
+
+def test_methods_name_versions_network_and_training():
+    results = _synthetic.results()
+    for run in results.runs:
+        run |= {"precision": "float16", "batch_size": 32, "normalisation": "layer"}
+    notes = " ".join(summary.summarise(results).notes)
+    assert "networks of 3 hidden layers of 16 units" in notes
+    assert "layer normalisation" in notes
+    assert "for 500 steps of adam with minibatches of 32" in notes
+    assert "float16 with dynamic loss scaling" in notes
+    assert "JAX 0.10.2 and NumPy 2.4 on 1 × cpu" in notes
+
+
 def test_intervals_of_an_accuracy_stay_between_0_and_1():
     results = _synthetic.results(seeds=2)
     results.curves["test_accuracy"][summary.chosen_runs(results, "gelu", ""), -1] = [0.9, 1.0]

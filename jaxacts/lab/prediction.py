@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxacts.lab.store import Results
 
 
@@ -34,13 +36,15 @@ def known_functions(results: Results) -> dict[str, Callable]:
     return functions
 
 
-def gradient_ratio(
+def gradient_profile(
     f: Callable, *, depth: int, width: int, features: int, sigma_w: float, sigma_first: float
-) -> float:
-    r"""Predicted gradient norm of the first weight matrix over that of the last, for one example.
+) -> np.ndarray:
+    r"""Predicted gradient norms of all weight matrices over that of the last, for one example.
 
     The gradient of a matrix is the outer product of the backward signal above it and the forward signal below
-    it, so the squared ratio is :math:`\prod_l \chi(q_l) \cdot n_0 / (n\,E f(\sqrt{q_L} z)^2)`.
+    it, so the squared ratio for matrix l is :math:`\prod_{k \ge l} \chi(q_k)` times the squared length of the
+    signal below it, :math:`n_0` for the first and :math:`n\,E f(\sqrt q z)^2` for others, over that below the
+    last.
 
     Args:
       f: the activation.
@@ -51,14 +55,14 @@ def gradient_ratio(
       sigma_first: the same for the first matrix.
 
     Returns:
-      The ratio; NaN where the theory has no answer.
+      (L + 1,) ratios, input side first; the last is 1. NaN where the theory has no answer.
 
     Example:
       >>> from jaxacts.lab import prediction
-      >>> ratio = prediction.gradient_ratio(  # at He's gain every layer passes lengths and gradients on
-      ...     jaxacts.relu, depth=8, width=64, features=64, sigma_w=2**0.5, sigma_first=2**0.5)
-      >>> round(ratio, 6)
-      1.0
+      >>> prediction.gradient_profile(  # at He's gain every layer passes lengths and gradients on
+      ...     jaxacts.relu, depth=3, width=64, features=64, sigma_w=2**0.5, sigma_first=2**0.5
+      ... ).round(6).tolist()
+      [1.0, 1.0, 1.0, 1.0]
 
     Reference:
       Schoenholz et al. (2017), https://arxiv.org/abs/1611.01232
@@ -66,18 +70,33 @@ def gradient_ratio(
     from jaxacts import meanfield
 
     path = meanfield.trajectory(f, depth, sigma_w, q0=sigma_first**2)
-    squared_forward = float(path.q[-1]) / sigma_w**2  # E f(z)^2 below the last matrix
-    squared = (
-        float(path.gradient[0]) * features / (width * squared_forward) if squared_forward > 0 else math.nan
-    )
-    return math.sqrt(squared) if math.isfinite(squared) and squared >= 0 else math.nan
+    below = width * np.asarray(path.q, float) / sigma_w**2
+    below[0] = features  # the first matrix sees the data
+    squared = np.asarray(path.gradient, float) * below
+    if not (np.isfinite(squared[-1]) and squared[-1] > 0):
+        return np.full(depth + 1, math.nan)
+    squared = np.where(np.isfinite(squared) & (squared >= 0), squared, math.nan)
+    return np.sqrt(squared / squared[-1])
 
 
-def gradient_ratios(results: Results) -> dict[tuple[str, str], float]:
-    """:func:`gradient_ratio` for every activation and facet that the theory covers.
+def gradient_ratio(f: Callable, **network: Any) -> float:
+    """The first entry of :func:`gradient_profile`: the first weight matrix's gradient over the last one's.
 
-    Left out: functions that cannot be found again, networks with normalisation or residual connections, and
-    anything for which the theory has no answer.
+    Args:
+      f: the activation.
+      **network: as for :func:`gradient_profile`.
+
+    Returns:
+      The ratio; NaN where the theory has no answer.
+    """
+    return float(gradient_profile(f, **network)[0])
+
+
+def gradient_profiles(results: Results) -> dict[tuple[str, str], np.ndarray]:
+    """:func:`gradient_profile` for every activation and facet that the theory covers.
+
+    Left out: functions that cannot be found again, networks with normalisation, residual connections or
+    dropout, and anything for which the theory has no answer.
 
     Args:
       results: what a sweep measured.
@@ -87,27 +106,24 @@ def gradient_ratios(results: Results) -> dict[tuple[str, str], float]:
     """
     features = results.manifest.get("dataset", {}).get("features")
     functions = known_functions(results) if features else {}
-    found = {}
+    about = results.manifest.get("activations", {})
+    found: dict[tuple[str, str], np.ndarray] = {}
+    known: dict[Any, np.ndarray | None] = {}  # facets often differ only in what the theory does not see
     for run in {(run["activation"], run["facet"]): run for run in results.runs}.values():
         f = functions.get(run["activation"])
-        scale = scales(
-            run, results.manifest["activations"].get(run["activation"], {}).get("gain"), features or 1
-        )
+        scale = scales(run, about.get(run["activation"], {}).get("gain"), features or 1)
         if f is None or scale is None:
             continue
-        try:
-            ratio = gradient_ratio(
-                f,
-                depth=run["depth"],
-                width=run["width"],
-                features=features,
-                sigma_w=scale[1],
-                sigma_first=scale[0],
-            )
-        except (ValueError, ArithmeticError):  # e.g. a moment that does not exist
-            continue
-        if math.isfinite(ratio):
-            found[run["activation"], run["facet"]] = ratio
+        key = (run["activation"], run["depth"], run["width"], scale)
+        if key not in known:
+            sizes = {"depth": run["depth"], "width": run["width"], "features": features}
+            try:
+                known[key] = gradient_profile(f, **sizes, sigma_w=scale[1], sigma_first=scale[0])
+            except (ValueError, ArithmeticError):  # e.g. a moment that does not exist
+                known[key] = None
+        profile = known[key]
+        if profile is not None and np.isfinite(profile).all():
+            found[run["activation"], run["facet"]] = profile
     return found
 
 
@@ -120,9 +136,9 @@ def scales(run: Mapping[str, Any], gain: float | None, features: int) -> tuple[f
       features: number of inputs.
 
     Returns:
-      The pair, or None where the theory does not hold: with a normalisation or residual connections.
+      The pair, or None where the theory does not hold: with a normalisation, residual connections or dropout.
     """
-    if run.get("normalisation", "none") != "none" or run.get("residual"):
+    if run.get("normalisation", "none") != "none" or run.get("residual") or run.get("dropout"):
         return None
     width = run["width"]
     return {

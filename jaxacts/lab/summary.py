@@ -28,6 +28,8 @@ class Summary:
       headline: the result in words, a sentence each.
       notes: how it was measured and what to be careful about, a sentence each.
       score: what the score is called, e.g. "test accuracy".
+      predicted: gradient norms of the weight matrices relative to the last, as mean-field theory predicts
+        them at initialisation, by activation and facet; empty unless asked for.
     """
 
     rows: list[dict[str, Any]]
@@ -35,6 +37,7 @@ class Summary:
     headline: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     score: str = "test accuracy"
+    predicted: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
 
     @property
     def diverged(self) -> int:
@@ -59,7 +62,7 @@ def summarise(results: Results, *, theory: bool = False) -> Summary:
     """Estimates, intervals, tests and outcomes of every activation at its chosen learning rate.
 
     Diverged runs are counted and left out of the means; activations with one come after those without.
-    Every row holds: ``activation, facet, runs, diverged, not_learned, learning_rate, mean, low, high,
+    Every row holds: ``activation, facet, depth, runs, diverged, not_learned, learning_rate, mean, low, high,
     interval, median, iqm, iqm_low, iqm_high, rank, rank_low, rank_high, steps_to_target, reached, target,
     gradient_ratio, gradient_ratio_end, gradient_ratio_theory, dead, saturated, best, as_good, difference,
     difference_low, difference_high, p, p_holm, test, effect, improvement, improvement_low, improvement_high,
@@ -79,16 +82,16 @@ def summarise(results: Results, *, theory: bool = False) -> Summary:
       Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
     """
     rows = [row for facet in results.facets for row in _facet_rows(results, facet)]
-    predicted = prediction.gradient_ratios(results) if theory else {}
+    predicted = prediction.gradient_profiles(results) if theory else {}
     for row in rows:
-        row["gradient_ratio_theory"] = predicted.get((row["activation"], row["facet"]), math.nan)
+        profile = predicted.get((row["activation"], row["facet"]))
+        row["gradient_ratio_theory"] = math.nan if profile is None else float(profile[0])
     if not rows:
         raise ValueError("the results hold no run at a chosen learning rate")
     name = "test accuracy" if results.metric == "accuracy" else "test R²"
     overall = _overall(results, rows) if len(results.facets) > 1 else []
-    return Summary(
-        rows, overall, wording.headline(rows, overall, name), wording.notes(results, rows, name), name
-    )
+    words = wording.headline(rows, overall, name), wording.notes(results, rows, name)
+    return Summary(rows, overall, *words, name, predicted)
 
 
 def final_scores(results: Results, activation: str, facet: str, split: str = "test") -> np.ndarray:
@@ -163,6 +166,7 @@ def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: fl
     return {
         "activation": name,
         "facet": facet,
+        "depth": results.runs[index[0]].get("depth"),
         "runs": int(index.size),
         "diverged": int(results.diverged[index].sum()),
         "not_learned": int(np.sum(known <= learnt)),

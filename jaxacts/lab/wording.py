@@ -10,6 +10,8 @@ from jaxacts.lab.store import Results
 
 Row = dict[str, Any]
 
+MOST_FACETS = 3  # more settings than this are not told one by one
+
 
 def headline(rows: Sequence[Row], overall: Sequence[Row], score: str) -> list[str]:
     """The result in a few sentences, for each facet: who leads, who cannot be told apart, who failed."""
@@ -22,12 +24,53 @@ def headline(rows: Sequence[Row], overall: Sequence[Row], score: str) -> list[st
             "an "
             f"interquartile mean {score} of {_value(first['iqm'], score)}."
         )
+    if len(facets) > MOST_FACETS:
+        return [*sentences, *_many(rows, facets)]
     for facet in facets:
         own = [row for row in rows if row["facet"] == facet]
         where = f"With {facet}: " if facet else ""
         found = [*_leaders(own, score), *_failures(own), *_speed(own), *_rates(own)]
         sentences += [where + sentence if i == 0 else sentence for i, sentence in enumerate(found)]
     return sentences
+
+
+def _many(rows: Sequence[Row], facets: Sequence[str]) -> list[str]:
+    """The result over many settings: who leads where, who keeps up everywhere, who fails."""
+    names = list(dict.fromkeys(row["activation"] for row in rows))
+    counts = {name: sum(row["best"] for row in rows if row["activation"] == name) for name in names}
+    leaders = sorted((name for name in names if counts[name]), key=lambda name: -counts[name])
+    leads = ", ".join(f"{name} in {counts[name]}" for name in leaders)
+    sentences = [f"The highest mean score of the {len(facets)} settings: {leads}."]
+    always = [
+        name for name in names
+        if len(found := [row for row in rows if row["activation"] == name]) == len(facets)
+        and all(row["best"] or row["as_good"] for row in found)
+    ]  # fmt: skip
+    if always:
+        verb = "is" if len(always) == 1 else "are"
+        sentences.append(
+            f"In every setting {_list(always)} {verb} best or not distinguishable from the best."
+        )
+    for key, words in (("diverged", "diverged"), ("not_learned", "did not learn")):
+        for name in names:
+            found = [row for row in rows if row["activation"] == name]
+            where = [row for row in found if row[key]]
+            if where:
+                runs = f"{sum(row[key] for row in where)} of {sum(row['runs'] for row in found)} runs"
+                sentences.append(f"{name} {words} in {runs}, in {_settings(where, len(facets))}.")
+    edge = sorted({row["activation"] for row in rows if row["at_edge"]})
+    if edge:
+        sentences.append(
+            f"The best learning rate of {_list(edge)} lies at the end of the grid in some settings, so a "
+            "wider grid might change the result."
+        )
+    return sentences
+
+
+def _settings(rows: Sequence[Row], count: int) -> str:
+    if len(rows) == count:
+        return f"all {count} settings" if count > 1 else "its setting"
+    return _list([row["facet"] for row in rows]) if len(rows) <= 3 else f"{len(rows)} of {count} settings"
 
 
 def _leaders(rows: Sequence[Row], score: str) -> list[str]:
@@ -61,20 +104,30 @@ def _failures(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         if not row["not_learned"]:
             continue
-        flow = row["gradient_ratio"]
-        cause = ""
-        if flow < 0.1:
-            cause = f": at the start the first layer's gradient is {_times(1 / flow)} smaller than the last's"
-        elif flow > 10:
-            cause = f": at the start the first layer's gradient is {_times(flow)} larger than the last's"
-        told = row["gradient_ratio_theory"]
-        if cause and (told < 0.1 if flow < 0.1 else told > 10):
-            told = _times(1 / told if flow < 0.1 else told)
-            cause += f", as mean-field theory predicts ({told} at initialisation)"
         sentences.append(
-            f"{row['activation']} did not learn in {row['not_learned']} of {row['runs']} runs{cause}."
+            f"{row['activation']} did not learn in {row['not_learned']} of {row['runs']} runs{_cause(row)}."
         )
     return sentences
+
+
+def _cause(row: Row) -> str:
+    """Vanishing or exploding gradients as the cause, with what theory says of them; empty otherwise."""
+    flow, told, layers = row["gradient_ratio"], row["gradient_ratio_theory"], row.get("depth")
+    if not (flow < 0.1 or flow > 10):
+        return ""
+    shrinks = flow < 0.1
+
+    def factor(ratio: float) -> float:
+        return 1 / ratio if shrinks and ratio else math.inf if shrinks else ratio
+
+    size = factor(flow)
+    direction = "smaller" if shrinks else "larger"
+    words = f": at the start the first layer's gradient is {_times(size)} {direction} than the last's"
+    if layers and layers > 1 and math.isfinite(size):
+        words += f" (a factor of {size ** (1 / layers):.2g} a layer)"
+    if told < 0.1 if shrinks else told > 10:
+        words += f", as mean-field theory predicts ({_times(factor(told))} at initialisation)"
+    return words
 
 
 def _speed(rows: Sequence[Row]) -> list[str]:
@@ -176,8 +229,26 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
         "activation behind those that always finish.",
         "Good learning rates: the unbroken range around the best one with at least 95 % of its mean "
         "validation score.",
+        *_software(results),
     ]
     return sentences
+
+
+def _software(results: Results) -> list[str]:
+    """With what and where it was computed, in one sentence."""
+    versions = dict(results.manifest.get("versions") or {})
+    device = results.manifest.get("device") or ""
+    if not versions:
+        return []
+    names = {"jax": "JAX", "numpy": "NumPy", "optax": "Optax", "python": "Python"}
+    listed = [f"{names.get(name, name)} {versions[name]}" for name in ("jaxacts", *names) if name in versions]
+    if isinstance(device, dict):
+        count = device.get("count") or 1
+        kind = device.get("kind") or device.get("platform") or "device"
+        device = f"{count} × {kind} ({device['cores']} cores)" if device.get("cores") else f"{count} × {kind}"
+    commit = results.manifest.get("git")
+    where = f" on {device}" if device else ""
+    return [f"Computed with {_list(listed)}{where}" + (f", commit {commit[:12]}." if commit else ".")]
 
 
 _INITIALISERS = {
@@ -221,11 +292,48 @@ def setting(results: Results) -> list[str]:
         "happens to fit."
     )
     return [
-        f"Fully connected networks were trained on {about.get('name', 'data')} ({sizes}) for "
-        f"{int(results.steps[-1]):,} steps.",
+        f"Fully connected networks{_network(results)} were trained on {about.get('name', 'data')} ({sizes}) "
+        f"for {int(results.steps[-1]):,} steps{_training(results)}.",
         chosen,
         f"Initialisation, with zero biases: {how}" + (f" (gains: {used})" if used else "") + ".",
     ]
+
+
+def _several(results: Results, name: str) -> list[Any]:
+    return list(dict.fromkeys(run[name] for run in results.runs if name in run))
+
+
+def _network(results: Results) -> str:
+    """Depth, width and what else is in the network, where the runs say."""
+    depth, width = _several(results, "depth"), _several(results, "width")
+    if not (depth and width):
+        return ""
+    text = f" of {_or(depth)} hidden layers of {_or(width)} units"
+    extras = [f"{kind} normalisation" for kind in _several(results, "normalisation") if kind != "none"]
+    extras += ["residual connections"] if True in _several(results, "residual") else []
+    rates = [rate for rate in _several(results, "dropout") if rate]
+    extras += [f"dropout of {_or(rates)}"] if rates else []
+    return text + (f" (settings compared or used: {', '.join(extras)})" if extras else "")
+
+
+def _training(results: Results) -> str:
+    """Optimiser, minibatches, weight decay and precision, where the runs say."""
+    optimizer, batch = _several(results, "optimizer"), _several(results, "batch_size")
+    text = f" of {_or(optimizer)}" if optimizer else ""
+    text += f" with minibatches of {_or(batch)}" if batch else ""
+    decays = [rate for rate in _several(results, "weight_decay") if rate]
+    text += f", weight decay {_or(decays)}" if decays else ""
+    precision = _several(results, "precision")
+    if not precision:
+        return text
+    stored = "" if precision == ["float32"] else " (weights and optimiser kept in float32)"
+    scaled = ", float16 with dynamic loss scaling" if "float16" in precision else ""
+    return text + f", in {_or(precision)}{stored}{scaled}"
+
+
+def _or(values: Sequence[Any]) -> str:
+    words = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
 
 
 def _value(value: float, score: str) -> str:
