@@ -14,7 +14,10 @@ from jaxacts.lab.measures import CURVES
 
 def show(plan: Any, options: Any) -> int:
     """What would be done; trains only a short probe in a temporary folder to estimate the time."""
-    seconds, compile_seconds = probe(plan)
+    from jaxacts.lab import execution
+
+    workers = execution.workers(plan.platform, options.workers)
+    seconds, compile_seconds = probe(plan, workers)
     curves = sum(_record_floats(run, plan) for run in plan.runs) * 4
     document = {
         "schema": 1,
@@ -24,7 +27,7 @@ def show(plan: Any, options: Any) -> int:
         "batches": len(plan.batches),
         "programs": plan.programs,
         "disk_bytes": curves,
-        "memory_bytes": _peak_bytes() + curves + _training_bytes(plan),
+        "memory_bytes": _peak_bytes() + curves + _training_bytes(plan, workers),
         "compile_seconds": round(compile_seconds * plan.programs, 1),
         "seconds": round(seconds + compile_seconds * plan.programs, 1),
     }
@@ -46,7 +49,7 @@ def show(plan: Any, options: Any) -> int:
     return 0
 
 
-def probe(plan: Any) -> tuple[float, float]:
+def probe(plan: Any, workers: int) -> tuple[float, float]:
     """Estimated seconds of training, and of compiling one program, from a short run of the first setting."""
     from jaxacts.lab import execution, store, sweep
 
@@ -58,13 +61,14 @@ def probe(plan: Any) -> tuple[float, float]:
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         short = sweep.plan(small, folder, plan.platform)
-        sweep.run(short)
+        sweep.run(short, workers=workers)
         end = next(event for event in store.read_events(folder) if event["event"] == "end")
     training = max(end["seconds"] - end["compile_seconds"], 1e-3)
     cost = [
         sum(execution._seconds(run, plan.dataset, p.config.steps) for run in p.runs) for p in (plan, short)
     ]
-    return training * cost[0] / cost[1], end["compile_seconds"]
+    at_once = [min(workers, len(p.batches)) for p in (plan, short)]
+    return training * cost[0] / cost[1] * at_once[1] / at_once[0], end["compile_seconds"]
 
 
 def _peak_bytes() -> int:
@@ -89,7 +93,7 @@ def _record_floats(run: dict[str, Any], plan: Any) -> int:
     return len(plan.config.record_steps) * (5 + sum(measured))
 
 
-def _training_bytes(plan: Any) -> int:
+def _training_bytes(plan: Any, workers: int) -> int:
     """For each run in flight weights, two moments and gradients."""
 
     def weights(run: dict[str, Any]) -> int:
@@ -99,5 +103,5 @@ def _training_bytes(plan: Any) -> int:
             + run["width"] * plan.dataset.classes
         )
 
-    lanes = 2 if plan.platform == "cpu" else max(map(len, plan.batches))
+    lanes = workers if plan.platform == "cpu" else max(map(len, plan.batches))
     return 16 * lanes * max(map(weights, plan.runs))

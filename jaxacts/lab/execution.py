@@ -106,6 +106,14 @@ def batches(
     return found, len(groups)
 
 
+def workers(platform: str, asked: int | None = None) -> int:
+    """How many threads work: the cores this process may use on a CPU, one on accelerators."""
+    if not _threads(platform):
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, asked or cores)
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where the state in the middle of a batch is kept, and which configuration it must belong to."""
@@ -183,11 +191,8 @@ class Engine:
         self._layers = max(run["depth"] for run in runs)
 
     def workers(self, asked: int | None = None) -> int:
-        """How many threads work: the cores this process may use on a CPU, one on accelerators."""
-        if not _threads(self._platform):
-            return 1
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, asked or cores)
+        """How many threads work; see :func:`workers`."""
+        return workers(self._platform, asked)
 
     def train(
         self, batch: list[int], checkpoint: Checkpoint, stop: threading.Event
