@@ -316,7 +316,7 @@ for (const name of Object.keys(data.styles)) {
   });
   legend.append(button);
 }
-const everything = el("button", { type: "button" }, "all / none");
+const everything = el("button", { type: "button", class: "all" }, "all / none");
 everything.addEventListener("click", () => {
   const names = Object.keys(data.styles), show = hidden.size > 0;
   hidden.clear();
