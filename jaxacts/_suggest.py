@@ -10,7 +10,7 @@ def nearest(word: str, names: Iterable[str], n: int = 2) -> list[str]:
     """Known names that `word` may be a slip of, the likeliest first.
 
     Candidates are those of `difflib`; they are ranked by the number of slips (a letter missing, extra, wrong,
-    or two swapped), and among equals the one with the same letters wins: `rleu` is `relu`, not `reu`.
+    or two swapped), and among equals the one with the most equal letters wins: `rleu` is `relu`, not `reu`.
 
     Args:
       word: what was typed.
@@ -30,7 +30,7 @@ def nearest(word: str, names: Iterable[str], n: int = 2) -> list[str]:
 
     def badness(name: str) -> tuple[int, int, float]:
         other = name.lower()
-        letters = len(set(lower) ^ set(other)) + abs(len(lower) - len(other))
+        letters = sum(abs(lower.count(x) - other.count(x)) for x in set(lower + other))
         return _slips(lower, other), letters, -difflib.SequenceMatcher(None, lower, other).ratio()
 
     near = difflib.get_close_matches(lower, [name.lower() for name in names], n=6)

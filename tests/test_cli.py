@@ -131,7 +131,7 @@ def test_divergence_gives_exit_code_4_and_is_shown(tmp_path, capsys, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--activations", "rleu"], r"unknown activation 'rleu'; did you mean .*'relu'"),
+        (["--activations", "rleu"], r"unknown activation 'rleu'; did you mean 'relu'"),
         (["--dataset", "digts"], r"did you mean 'digits'"),
         (["--depth", "-2"], r"depth must be a positive integer, was -2"),
         (["--width", "0"], r"width must be a positive integer, was 0"),
@@ -349,8 +349,43 @@ def test_export_json_is_the_same_on_every_machine(folder, capsys):
     assert len(keys) == 8
     for word in (str(folder), "pid", "seconds", "created", "host"):
         assert word not in text
+    run = document["runs"][0]
+    assert (run["dataset"], run["steps"], run["width"], run["optimizer"]) == ("wine", 20, 8, "adam")
+    assert 0 <= run["final"]["test_accuracy"] <= 1
     assert cli.main(["export", str(folder), "--format", "json", "--timings"]) == 0
     assert "seconds" in capsys.readouterr().out
+
+
+def test_export_gives_null_for_what_is_not_finite(folder):
+    import dataclasses
+
+    from jaxacts.commands import export
+
+    results = jaxacts.lab.load(folder)
+    loss = results.curves["train_loss"].copy()
+    loss[0, -1], loss[1, -1] = np.inf, np.nan
+    results = dataclasses.replace(results, curves={**results.curves, "train_loss": loss})
+    text = json.dumps(export.document(results, curves=True), allow_nan=False)
+    finals = [run["final"]["train_loss"] for run in json.loads(text)["runs"]]
+    assert finals[:2] == [None, None]
+    assert None not in finals[2:]
+
+
+def test_every_command_that_reads_has_json_with_a_schema(folder, capsys):
+    name = str(folder)
+    for command in (
+        ["list"], ["list", "datasets"], ["list", "runs", name], ["show", "relu"], ["export", name],
+        ["theory", "relu"], ["--version"],
+    ):  # fmt: skip
+        assert cli.main([*command, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["schema"] >= 1
+
+
+def test_options_of_every_command_may_stand_before_it(capsys):
+    assert cli.main(["-q", "show", "relu"]) == 0
+    assert "┤" not in capsys.readouterr().out  # quiet: no plot
+    assert cli.main(["--debug", "show", "rleu"]) == 2
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_export_tables(folder, capsys, tmp_path):
@@ -408,6 +443,12 @@ def test_toml_options_and_the_command_line_wins(tmp_path):
     config = compare.settings(options)
     assert config.seeds == (7,)
     assert config.residual is True
+    path.write_text("[compare]\nsteps = 3\n")
+    with pytest.raises(cli.Usage, match="unknown option 'compare'"):
+        compare._read(["--config", str(path)])
+    path.write_text("[dataset]\nname = 'digits'\n")
+    with pytest.raises(cli.Usage, match=r"dataset in .* is a table"):
+        compare._read(["--config", str(path)])
     path.write_text("stepz = 3\n")
     with pytest.raises(cli.Usage, match="unknown option 'stepz'; did you mean 'steps'"):
         compare._read(["--config", str(path)])
@@ -433,20 +474,31 @@ def test_smoke_only_shrinks():
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
-@pytest.mark.parametrize(
-    ("words", "want"),
-    [
+def test_completion_in_bash(capsys):
+    assert cli.main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    cases = [
         (["comp"], {"compare", "completion"}),
         (["compare", "--lear"], {"--learning-rates"}),
         (["compare", "--activations", "relu,hard_t"], {"relu,hard_tanh"}),
+        (["compare", "--dataset", "mnist1"], {"mnist1d"}),
+        (["export", "--format", "par"], {"parquet"}),
         (["show", "leaky_re"], {"leaky_relu"}),
-    ],
-)
-def test_completion_in_bash(words, want, capsys):
-    assert cli.main(["completion", "bash"]) == 0
-    script = capsys.readouterr().out
-    line = " ".join(f"'{word}'" for word in ["jaxacts", *words])
-    ask = f'COMP_WORDS=({line}); COMP_CWORD={len(words)}; _jaxacts; echo "${{COMPREPLY[@]}}"'
-    run = subprocess.run(["bash", "-c", script + ask], capture_output=True, text=True, timeout=60)
+        (["list", "r"], {"runs"}),
+    ]
+    for words, _ in cases:
+        line = " ".join(f"'{word}'" for word in ["jaxacts", *words])
+        script += f'COMP_WORDS=({line}); COMP_CWORD={len(words)}; _jaxacts; echo "${{COMPREPLY[@]}}"\n'
+    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
     assert run.stderr == ""
-    assert set(run.stdout.split()) == want
+    assert [set(line.split()) for line in run.stdout.splitlines()] == [want for _, want in cases]
+
+
+def test_completion_for_other_shells(capsys):
+    assert cli.main(["completion", "zsh"]) == 0
+    assert capsys.readouterr().out.startswith("# Completion of jaxacts")
+    assert cli.main(["completion", "fish"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "complete -c jaxacts -n '__fish_seen_subcommand_from compare' -l learning-rates" in lines
+    assert all(line.startswith(("#", "complete -c jaxacts -n ")) for line in lines)
+    assert all(line.count("'") % 2 == 0 for line in lines)

@@ -25,6 +25,7 @@ import numpy as np
 LIMIT = 2**32
 # Deflate reaches at most 1032; arrays that are mostly zeros reach a tenth of that.
 _RATIO, _SMALL = 200, 2**26
+_BLOCK = 2**24
 
 
 @contextlib.contextmanager
@@ -108,8 +109,8 @@ def _check_members(members: list[zipfile.ZipInfo], limit: int, packed: int) -> N
         raise _Refused(f"it has {len(names)} members, or one name twice")
     for member in members:
         name = member.filename
-        if "/" in name or "\\" in name or name.startswith("."):
-            raise _Refused(f"member {name!r} names a path")
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            raise _Refused(f"member {name!r} names a path outside the archive")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise _Refused(f"member {name!r} is a link")
         if not name.endswith(".npy"):
@@ -139,10 +140,13 @@ def _npy(stream: Any, member: zipfile.ZipInfo) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or size != member.file_size - stream.tell():
         raise _Refused(f"array {name!r} announces {size:,} bytes, but its member holds another number")
-    content = stream.read(size)
-    if len(content) != size:
+    content, filled = np.empty(size, np.uint8), 0
+    while block := stream.read(min(_BLOCK, size - filled)):
+        content[filled : filled + len(block)] = np.frombuffer(block, np.uint8)
+        filled += len(block)
+    if filled != size:
         raise EOFError(f"array {name!r} ends early")
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
+    return content.view(dtype).reshape(shape, order="F" if fortran else "C")
 
 
 # --- gzip, tar ----------------------------------------------------------------------------------------------

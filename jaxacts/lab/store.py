@@ -25,8 +25,6 @@ import math
 import os
 import time
 import uuid
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxacts.lab import archives
 from jaxacts.lab.errors import StoreError
 
 SCHEMA = 1
@@ -44,6 +43,8 @@ EVENTS = "events.jsonl"
 BATCHES = "batches"
 CHECKPOINTS = "checkpoints"
 LEASES = "leases"
+
+_LIMIT = 2**38  # bytes that the curves of one folder may take
 
 _DIGEST, _TAG = "__digest__", "__tag__"
 
@@ -272,17 +273,13 @@ def read_npz(path: Path, tag: str | None = None) -> dict[str, np.ndarray]:
     Raises:
       StoreError: when the file is missing, truncated, altered, or of another configuration.
     """
+    if not path.exists():
+        raise StoreError(f"{path} is missing")
     try:
-        # opened here, since np.load leaves the file open when the archive is truncated
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = archives.read_npz(path, _LIMIT)
         stored, own = str(arrays.pop(_TAG)), str(arrays.pop(_DIGEST))
-    except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing") from error
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise StoreError(
-            f"{path} is truncated or not a results file ({type(error).__name__}: {error})"
-        ) from error
+    except (ValueError, KeyError) as error:
+        raise StoreError(f"{path} is truncated or not a results file: {error}") from error
     if own != _digest(arrays, stored):
         raise StoreError(f"{path} was altered: its content does not match its digest")
     if tag is not None and stored != tag:
