@@ -1,4 +1,4 @@
-"""Write experiments/README.md from the scripts' questions and the committed results.
+"""Write experiments/README.md and what `jaxacts advise` quotes from the committed results.
 
     python tools/list_experiments.py
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import json
 import pathlib
+
+from jaxacts.lab.advice import _evidence
 
 FOLDER = pathlib.Path(__file__).parent.parent / "experiments"
 
@@ -72,3 +74,4 @@ def page() -> str:
 
 if __name__ == "__main__":
     (FOLDER / "README.md").write_text(page(), encoding="utf-8")
+    _evidence.write(FOLDER / "results")
