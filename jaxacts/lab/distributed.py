@@ -8,13 +8,14 @@ them, and process 0 alone writes the results.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import numpy as np
@@ -167,23 +168,17 @@ class Group:
         return tuple(bool(vote) for vote in votes)
 
 
-class _watch:
+@contextlib.contextmanager
+def _watch() -> Iterator[None]:
     """Turns the failure of a collective operation into an error that says what it means."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, _: Any) -> None:
-        if isinstance(error, jax.errors.JaxRuntimeError):
-            _lost(error)
-
-
-def _lost(error: Exception) -> NoReturn:
-    reason = str(error).partition("\n")[0]
-    raise GroupLost(
-        "another process of the distributed run has stopped; everything finished so far is saved. "
-        f"Start all processes again with the same command to continue ({reason})"
-    ) from error
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise GroupLost(
+            "another process of the distributed run has stopped; everything finished so far is saved. "
+            f"Start all processes again with the same command to continue ({reason})"
+        ) from error
 
 
 def join(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> Group:

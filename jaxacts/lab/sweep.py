@@ -381,6 +381,7 @@ def _report(what: Plan, news: queue.Queue[Any], workers: int, mine: list[int], p
     """Pass news from the workers to the progress callback until they are all through."""
     metric = "validation_" + ("score" if what.dataset.task == "regression" else "accuracy")
     best: tuple[float, str] = (-np.inf, "")
+    done, counted = 0, -np.inf
     while workers:
         try:
             item = news.get(timeout=POLL)
@@ -395,7 +396,11 @@ def _report(what: Plan, news: queue.Queue[Any], workers: int, mine: list[int], p
         for run, value in zip(what.batches[batch], curves[metric][:, -1], strict=True):
             if np.isfinite(value) and value > best[0]:
                 best = (float(value), what.runs[run]["activation"])
-        done = sum(store.batch_path(what.folder, number).exists() for number in mine)
+        done += 1
+        # Others may work on this folder: look now and then, as there can be many thousands of batches.
+        if time.monotonic() - counted > 1.0 or done >= len(mine):
+            done = sum(store.batch_path(what.folder, number).exists() for number in mine)
+            counted = time.monotonic()
         message = (
             f"best {metric.replace('_', ' ')} {best[0]:.3f} ({best[1]})"
             if best[1]

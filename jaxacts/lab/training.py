@@ -123,7 +123,8 @@ def start(program: Program, parameters: mlp.Parameters) -> State:
     Returns:
       The state, numpy arrays.
     """
-    shapes = jax.eval_shape(transformation(program.optimizer).init, parameters)
+    leaves, tree = jax.tree.flatten(parameters)
+    shapes = _optimizer_shapes(program.optimizer, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
     optimizer = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     statistics = scale = None
     if program.normalisation == "batch":
@@ -135,6 +136,13 @@ def start(program: Program, parameters: mlp.Parameters) -> State:
         scale = (np.float32(_FIRST_SCALE), np.int32(0))
     origin = jax.tree.map(np.array, parameters) if "distance" in program.measure else None
     return State(parameters, optimizer, statistics, scale, origin)
+
+
+@functools.lru_cache(maxsize=64)
+def _optimizer_shapes(optimizer: str, tree: Any, leaves: tuple[Any, ...]) -> Any:
+    """The state of an optimiser for such parameters; found by tracing, so remembered."""
+    parameters = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
+    return jax.eval_shape(transformation(optimizer).init, parameters)
 
 
 def value_and_slope(f: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
