@@ -1,8 +1,11 @@
 """Speed and memory of jaxacts beside its peers, measured in one run.
 
-    python -m experiments.speed                  elementwise functions, memory, import time
+    python -m experiments.speed                  everything below
+    python -m experiments.speed elementwise      functions beside jax.nn, memory of gradients, import
+    python -m experiments.speed training         eighty networks beside PyTorch, and the floor
+    python -m experiments.speed growth           compile time, run time and memory as a comparison grows
 
-Ratios below 1 mean that jaxacts is faster.
+In the elementwise table ratios below 1 mean that jaxacts is faster, in the training table ratios above 1.
 """
 
 from __future__ import annotations
@@ -12,10 +15,7 @@ import statistics
 import subprocess
 import sys
 
-import jax
-
-import jaxacts
-from experiments.speed import elementwise
+PARTS = ("elementwise", "training", "growth")
 
 
 def import_cost(rounds: int = 7) -> float:
@@ -28,13 +28,14 @@ def import_cost(rounds: int = 7) -> float:
     )
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Print the tables."""
-    parser = argparse.ArgumentParser("python -m experiments.speed", description=__doc__.splitlines()[0])
-    parser.add_argument("--smoke", action="store_true", help="small arrays, two rounds")
-    arguments = parser.parse_args(argv)
-    size, rounds = (2**12, 2) if arguments.smoke else (2**22, 9)
+def elementwise_tables(smoke: bool) -> None:
+    """Print the tables of functions, memory and import time."""
+    import jax
 
+    import jaxacts
+    from experiments.speed import elementwise
+
+    size, rounds = (2**12, 2) if smoke else (2**22, 9)
     device = jax.devices()[0].device_kind
     print(f"float32, {size} numbers, jax {jax.__version__}, {device}; ms of CPU time, medians")
     print("| function | jaxacts f | jax.nn f | jaxacts f + f' | jax.nn f + f' | ratio f + f' (range) |")
@@ -52,8 +53,36 @@ def main(argv: list[str] | None = None) -> int:
         found = [elementwise.buffers(f) for f in (ours, jaxacts.lean(ours), theirs, jaxacts.lean(theirs))]
         print(f"| {name} | " + " | ".join(f"{v:.0f}" for v in found) + " |")
 
-    extra = 1e3 * import_cost(2 if arguments.smoke else 7)
+    extra = 1e3 * import_cost(2 if smoke else 7)
     print(f"\nimport jaxacts adds {extra:.0f} ms of CPU time to import jax")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the tables."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        "python -m experiments.speed", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", help=f"among {', '.join(PARTS)}; all by default")
+    parser.add_argument("--smoke", action="store_true", help="small arrays, few rounds")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of the training part")
+    parser.add_argument("--width", type=int, default=64, help="units a layer in the training part")
+    parser.add_argument("--peer-python", default=sys.executable, help="a Python that has PyTorch")
+    arguments = parser.parse_args(argv)
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"unknown part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+    parts = arguments.parts or PARTS
+    if "elementwise" in parts:
+        elementwise_tables(arguments.smoke)
+    if "training" in parts:
+        from experiments.speed import training
+
+        training.report(1 if arguments.smoke else arguments.rounds, arguments.width, arguments.peer_python)
+    if "growth" in parts:
+        from experiments.speed import growth
+
+        growth.report(arguments.smoke)
     return 0
 
 
