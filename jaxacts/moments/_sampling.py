@@ -15,7 +15,7 @@ from jaxacts import _declare
 from jaxacts.moments import _interpreter
 
 # Points are evaluated in blocks of these sizes only, so that a function is traced for two shapes at most.
-_BLOCKS = (1920, 40960)
+_BLOCKS = (1920, 7680)
 
 
 class TracedCallable(TypeError):
