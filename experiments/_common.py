@@ -21,6 +21,7 @@ import os
 import sys
 import tempfile
 import time
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def main(
       name: the module's `__name__`; its last part (or the file's name under `python -m`) names the outputs.
       doc: the module's docstring; its first line is the question.
       config: the default settings, a frozen dataclass.
-      run: settings to results, a NamedTuple.
+      run: settings to results, a NamedTuple, named in its return annotation.
       plot: results to a matplotlib figure.
       judge: results to the answer, one sentence with numbers, and the checks that it rests on.
       smoke: settings replaced under `--smoke`.
@@ -112,15 +113,20 @@ def main(
     config = dataclasses.replace(config, **{"smoke": smoke, "full": full, "default": {}}[mode])
     folder = Path(options.output) if options.output else _default_folder(mode)
     print(f"{doc.splitlines()[0]}\n{config}", flush=True)
-    start = time.perf_counter()
-    results = run(config)
-    seconds = time.perf_counter() - start
+    path = folder / f"{name}.json"
+    if options.redraw:
+        kept, kind = _stored(path, config), typing.get_type_hints(run)["return"]
+    else:
+        start = time.perf_counter()
+        results = run(config)
+        kept: dict[str, Any] = {"seconds": round(time.perf_counter() - start, 1)}
+        kept |= {"environment": environment(), "results": to_json(results)}
+        kind = type(results)
+    results = from_json(kind, kept["results"])
     folder.mkdir(parents=True, exist_ok=True)
-    stored = to_json(results)
-    results = from_json(type(results), stored)
     answer, checks = judge(results)
     _write_json(
-        folder / f"{name}.json",
+        path,
         {
             "experiment": name,
             "question": doc.splitlines()[0],
@@ -129,16 +135,14 @@ def main(
             "holds": all(check.holds for check in checks),
             "checks": [to_json({**dataclasses.asdict(check), "holds": check.holds}) for check in checks],
             "config": to_json(dataclasses.asdict(config)),
-            "seconds": round(seconds, 1),
-            "environment": environment(),
-            "results": stored,
+            **kept,
         },
     )
     save_figure(plot, results, folder / f"{name}.png")
     for check in checks:
         print(f"  {'holds' if check.holds else 'FAILS'}  {check}")
     print(answer)
-    print(f"{seconds:.1f} s; figure and results: {folder / name}.png, .json")
+    print(f"{kept['seconds']:.1f} s; figure and results: {folder / name}.png, .json")
     return 0 if mode == "smoke" or all(check.holds for check in checks) else 1
 
 
@@ -153,8 +157,21 @@ def _parse(name: str, doc: str, argv: Sequence[str] | None) -> argparse.Namespac
         "--smoke", action="store_true", help="seconds: everything small, thresholds printed only"
     )
     size.add_argument("--full", action="store_true", help="hours, for accelerators")
+    parser.add_argument(
+        "--redraw", action="store_true", help="judge and draw what the folder holds, without running again"
+    )
     parser.add_argument("--output", metavar="FOLDER", help="where NAME.png and NAME.json are written")
     return parser.parse_args(argv)
+
+
+def _stored(path: Path, config: Any) -> dict[str, Any]:
+    """What an earlier run with the same settings kept of itself."""
+    if not path.exists():
+        raise SystemExit(f"--redraw needs {path}; run without it first")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found["config"] != to_json(dataclasses.asdict(config)):
+        raise SystemExit(f"{path} holds a run with other settings; run again without --redraw")
+    return {key: found[key] for key in ("seconds", "environment", "results")}
 
 
 def _default_folder(mode: str) -> Path:

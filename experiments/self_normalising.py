@@ -78,7 +78,7 @@ def run(config: Config) -> Results:
         mean, variance = _map(one)
         # Weights that sum to zero hide the incoming mean: the Jacobian's first column is zero, and its norm
         # is the length of the second, the derivative with respect to the incoming variance.
-        norm = float(jnp.linalg.norm(jax.jacfwd(_map)(one)))
+        norm = float(jnp.linalg.norm(jax.jit(jax.jacfwd(_map))(one)))
         fixed = np.array([float(mean), float(variance + mean**2)])
         path, power = [], config.variance + config.mean**2
         for _ in range(config.depth):
