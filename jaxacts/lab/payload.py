@@ -147,8 +147,11 @@ def _curves_of(
     for metric in metrics:
         values = curves_of_runs(results, metric, index)[:, keep]
         bands = statistics.log_bands if metric.endswith("loss") else statistics.t_bands
-        mean, low, high = (short(band) for band in bands(values))
-        curves[metric] = {"mean": mean, "low": low, "high": high, "runs": short(values)}
+        mean, low, high = bands(values)
+        if metric.endswith("accuracy"):  # no accuracy is outside of 0 to 1: cutting there loses no coverage
+            low, high = np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
+        ends = {"mean": short(mean), "low": short(low), "high": short(high)}
+        curves[metric] = {**ends, "runs": short(values)}
     return curves
 
 

@@ -157,8 +157,7 @@ def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: fl
     index = chosen_runs(results, name, facet)
     known = statistics.finite(scores)
     mean, method = statistics.interval(scores, LEVEL)
-    if results.metric == "accuracy":  # no accuracy is outside of 0 to 1, so cutting there loses no coverage
-        mean = mean._replace(low=_clipped(mean.low), high=_clipped(mean.high))
+    mean = _clipped(results, mean)
     middle = statistics.bootstrap_interval(known, statistics.iqm, level=LEVEL)
     steps = outcomes.steps_to_target(results.steps, score_curves(results, index), target)
     rates = sensitivity(results, name, facet)
@@ -191,8 +190,11 @@ def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: fl
     }
 
 
-def _clipped(share: float) -> float:
-    return share if math.isnan(share) else min(1.0, max(0.0, share))
+def _clipped(results: Results, found: statistics.Interval) -> statistics.Interval:
+    """The interval of an accuracy cut at 0 and 1, which loses no coverage: no accuracy is outside."""
+    if results.metric != "accuracy":
+        return found
+    return found._replace(low=float(np.clip(found.low, 0.0, 1.0)), high=float(np.clip(found.high, 0.0, 1.0)))
 
 
 def _health(results: Results, index: np.ndarray) -> dict[str, Any]:
@@ -240,7 +242,7 @@ def sensitivity(results: Results, activation: str, facet: str) -> dict[str, Any]
     index = np.array([[by_rate[rate][seed] for seed in seeds] for rate in rates], int)
     scores = _last(results, index.reshape(-1), "validation").reshape(index.shape)
     found = outcomes.learning_rate_sensitivity(np.array(rates), scores)
-    intervals = [statistics.t_interval(row, LEVEL) for row in scores]
+    intervals = [_clipped(results, statistics.t_interval(row, LEVEL)) for row in scores]
     best = found.best
     return {
         "rates": rates,

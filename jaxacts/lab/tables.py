@@ -29,7 +29,7 @@ class Scale(NamedTuple):
 
     def text(self, value: float) -> str:
         """A score without its unit."""
-        return f"{self.factor * value:.{self.digits}f}"
+        return f"{self.factor * value:.{self.digits}f}".replace("-", "−")
 
 
 def scale_of(score: str) -> Scale:
@@ -59,7 +59,7 @@ def results_columns(score: str) -> list[Column]:
         low, high = row["good_rates_low"], row["good_rates_high"]
         text = f"{low:g}" if low == high else f"{low:g} – {high:g}"
         width = row["good_rates_decades"]
-        return _number(width, f"{text} ({width:.1f} decades)" if width else f"{text} only")
+        return _number(width, f"{text} ({width:.1f})" if width else f"{text} only")
 
     return [
         Column("activation", "the activation compared", _name),
@@ -81,7 +81,7 @@ def results_columns(score: str) -> list[Column]:
             lambda row: _number(row["learning_rate"], f"{row['learning_rate']:g}"),
         ),
         Column(
-            "good learning rates",
+            "good learning rates (decades)",
             "range around the best rate that is nearly as good, and its width in decades",
             rates,
         ),

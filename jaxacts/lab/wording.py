@@ -245,7 +245,9 @@ def _software(results: Results) -> list[str]:
     if isinstance(device, dict):
         count = device.get("count") or 1
         kind = device.get("kind") or device.get("platform") or "device"
-        device = f"{count} × {kind} ({device['cores']} cores)" if device.get("cores") else f"{count} × {kind}"
+        cores = device.get("cores")
+        beside = f" ({cores} core{'s' if cores != 1 else ''})" if cores else ""
+        device = f"{count} × {kind}{beside}"
     commit = results.manifest.get("git")
     where = f" on {device}" if device else ""
     return [f"Computed with {_list(listed)}{where}" + (f", commit {commit[:12]}." if commit else ".")]

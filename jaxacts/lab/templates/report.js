@@ -95,7 +95,7 @@ function chart(id, get) {
     root.append(svg("text", { transform: `translate(13 ${(height - m.b) / 2}) rotate(-90)`, "text-anchor": "middle" }, spec.ylabel));
     if (known(spec.rule)) {
       root.append(svg("line", { x1: m.l, x2: width - m.r, y1: py(spec.rule), y2: py(spec.rule), stroke: "#5b6b78", "stroke-dasharray": "2 3" }));
-      root.append(svg("text", { x: m.l + 4, y: py(spec.rule) - 4 }, `target ${short(spec.rule)}`));
+      root.append(svg("text", { x: width - m.r - 4, y: py(spec.rule) + 14, "text-anchor": "end" }, `target ${short(spec.rule)}`));
     }
     const path = (y) => {
       let d = "", pen = false;
