@@ -221,7 +221,8 @@ def _squeezed(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
 
 
-_loaded: dict[str, Dataset] = {}  # the last few named sets; a comparison asks several times
+_loaded: dict[str, Dataset] = {}  # named sets, the oldest first; a comparison asks several times
+_KEPT = 2**29  # bytes of inputs that are kept in memory besides the set in use
 
 
 def _named(name: str, offline: bool, tell: download.Tell | None) -> Dataset:
@@ -232,7 +233,7 @@ def _named(name: str, offline: bool, tell: download.Tell | None) -> Dataset:
             *source.load(*paths), name=name, task=source.task, scaling=source.scaling, source=source.text,
             licence=source.licence,
         )  # fmt: skip
-        while len(_loaded) >= 4:
+        while _loaded and sum(kept.x_train.nbytes for kept in _loaded.values()) > _KEPT:
             _loaded.pop(next(iter(_loaded)))
         _loaded[name] = made
     return _loaded[name]
