@@ -142,7 +142,7 @@ def main(argv: Sequence[str]) -> int:
     was_finished = store.finished(plan.folder) and not options.fresh
     with (
         _jobs.ending_politely(options),
-        _progress(plan, options, was_finished or place > 0) as progress,
+        _progress(plan, options, was_finished or place > 0, found) as progress,
         _curves_to_tensorboard(plan, options, progress) as report_progress,
     ):
         results = sweep.run(
@@ -269,7 +269,7 @@ def _check_extras(options: Options) -> None:
 
 
 @contextlib.contextmanager
-def _progress(plan: Any, options: Options, finished: bool) -> Iterator[Progress]:
+def _progress(plan: Any, options: Options, finished: bool, device: str) -> Iterator[Progress]:
     """A bar with ETA on stderr; one plain line a batch when stderr is not a terminal."""
     begun, last = time.monotonic(), [0, len(plan.batches)]
     if finished or options.quiet:
@@ -298,7 +298,8 @@ def _progress(plan: Any, options: Options, finished: bool) -> Iterator[Progress]
                 _common.say(f"{done}/{total} batches, {time.monotonic() - begun:.0f} s: {message}")
 
         yield update
-    _common.say(f"{last[0]} of {last[1]} batches of runs finished, {time.monotonic() - begun:.0f} s")
+    spent = time.monotonic() - begun
+    _common.say(f"{last[0]} of {last[1]} batches of runs finished, {spent:.0f} s on {device}")
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ class CompareConfig:
 
     # What is compared: names, "module:function" strings, or callables. identity is the linear floor.
     activations: tuple[Any, ...] = _DEFAULT_ACTIVATIONS
-    # A name from `jaxacts.lab.datasets()`, or a `jaxacts.lab.Dataset`.
+    # A name from `jaxacts.lab.datasets()`, a file (my.npz, my.csv), openml:NUMBER, or a `Dataset`.
     dataset: Any = "mnist1d"
     # A count (0, 1, …) or the seeds; under one seed all activations see the same draws and batches.
     seeds: Any = 5
