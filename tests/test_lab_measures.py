@@ -1,6 +1,7 @@
 """What is measured during training: every measure against a direct computation, and what is not asked for."""
 
 import functools
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -208,3 +209,10 @@ def test_words_and_names_of_measures():
         ValueError, match=r"measure must be among .*got 'sharpnes'; did you mean 'sharpness'\?"
     ):
         chosen("sharpnes")
+
+
+def test_every_measure_is_documented():
+    page = (Path(__file__).parents[1] / "docs" / "measures.md").read_text("utf-8")
+    assert all(f"| `{name}`" in page for name in measures.MEASURES)
+    starred = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and "` *" in line]
+    assert tuple(starred) == measures.DEFAULT
