@@ -1,4 +1,8 @@
-"""Tailored activations: functions shifted and scaled so that a deep network of them stays trainable."""
+"""Activations changed: tailored to a network's depth, substituted and observed inside any function.
+
+:func:`transformed` shifts and scales an activation so that a deep network of it stays trainable;
+:func:`substitute` and :func:`observe` find activations inside a function that is given as it is.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,11 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import as_inexact, facts, get, unbind
+from jaxacts._substitute import Observation, observe, substitute
 from jaxacts.activations import leaky_relu
 from jaxacts.moments import _mesh
 
-__all__ = ["Tailored", "transformed"]
+__all__ = ["Observation", "Tailored", "observe", "substitute", "transformed"]
 
 Local = Callable[[float], float]
 Network = Callable[[float, Local], float]

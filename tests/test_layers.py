@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxacts"
 LAYERS = {
     "_suggest": 0, "_declare": 0, "_numerics": 0, "activations": 1, "trainable": 2, "derivatives": 2, "moments": 2,
     "meanfield": 3, "initializers": 4, "_draw": 4, "_lean": 4, "_lsuv": 4, "_recommend": 4, "transforms": 4,
-    "_tailored": 4, "diagnostics": 5, "porting": 5, "_ports": 5, "adapters": 5, "plotting": 6,
+    "_substitute": 4, "diagnostics": 5, "porting": 5, "_ports": 5, "adapters": 5, "plotting": 6,
     "catalogue": 6, "lab": 7,
     "_theory_plot": 8, "commands": 8, "check": 8, "theory": 8, "cli": 8,
 }  # fmt: skip
