@@ -502,3 +502,20 @@ def test_completion_for_other_shells(capsys):
     assert "complete -c jaxacts -n '__fish_seen_subcommand_from compare' -l learning-rates" in lines
     assert all(line.startswith(("#", "complete -c jaxacts -n ")) for line in lines)
     assert all(line.count("'") % 2 == 0 for line in lines)
+
+
+def test_the_list_fits_a_narrow_terminal_and_shows_brackets(capsys, monkeypatch):
+    console = _common.console
+
+    def narrow(stderr=False):
+        made = console(stderr)
+        made._width = 80
+        return made
+
+    monkeypatch.setattr(_common, "console", narrow)
+    assert cli.main(["list", "--search", "gelu"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert max(map(len, rows)) <= 80
+    assert any(row.split()[:1] == ["quick_gelu"] for row in rows)  # a name is not folded
+    assert cli.main(["list", "--search", "crelu"]) == 0
+    assert "[" in capsys.readouterr().out  # and not taken for a style

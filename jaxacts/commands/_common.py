@@ -121,7 +121,8 @@ def console(stderr: bool = False) -> Any:
 
     stream = sys.stderr if stderr else sys.stdout
     terminal = stream.isatty()
-    return Console(file=stream, width=None if terminal else 400, highlight=False)
+    # no markup: "[max(x, 0)]" in a formula or a path is text, not a style
+    return Console(file=stream, width=None if terminal else 400, highlight=False, markup=False, emoji=False)
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]], *, title: str = "") -> Any:

@@ -13,6 +13,9 @@ import tyro
 from jaxacts import catalogue
 from jaxacts.commands import _common
 
+# Below this many columns `jaxacts list` leaves out all but name, formula, image and year.
+_WIDE, _NARROW = 140, (0, 2, 3, 7)
+
 
 @dataclasses.dataclass(frozen=True)
 class Options(_common.Verbosity):
@@ -63,10 +66,13 @@ def _activations(options: Options) -> None:
         for row in document["activations"]
     ]  # fmt: skip
     headings = ("name", "also", "formula", "image", "sup |f'|", "smoothness", "properties", "year")
+    if _common.console().width < _WIDE:  # what fits an 80-column terminal; `jaxacts show` has the rest
+        headings = tuple(headings[i] for i in _NARROW)
+        lines = [tuple(line[i] for i in _NARROW) for line in lines]
     if lines:
-        _common.show(
-            _common.table([(h, "right" if h in ("sup |f'|", "year") else "left") for h in headings], lines)
-        )
+        made = _common.table([(h, "right" if h in ("sup |f'|", "year") else "left") for h in headings], lines)
+        made.columns[0].no_wrap = True  # a name is there to be typed
+        _common.show(made)
     if document["other"]:
         others = [(row["name"], ", ".join(row["aliases"]), row["summary"]) for row in document["other"]]
         _common.show(
