@@ -42,6 +42,7 @@ def erfcx(y):
 if __name__ == "__main__":
     half = mp.log(2) / 2
     show("EXP", lambda r: (mp.exp(r) - 1 - r) / r**2, -half - mp.mpf("1e-9"), half, 4)
+    show("EXP2", lambda r: (mp.power(2, r) - 1) / r, "-0.50000001", "0.5", 5)
     show("LOG1P", lambda e: mp.log1p(e) / e, "1e-12", 1, 10)
     show("TANH", lambda s: (mp.tanh(mp.sqrt(s)) / mp.sqrt(s) - 1) / s, "1e-9", "0.5", 5)
     show("ERFCX", erfcx, -1, "0.45", 11)  # x up to 9.8, where exp(-x^2) is below every float32

@@ -12,6 +12,7 @@ by tools/fit_quick.py; the worst relative error of each polynomial stands beside
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -19,9 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxacts._numerics import pair as pr
 from jaxacts._numerics.constants import TWO_ROOT_TWO_OVER_PI
-from jaxacts._numerics.pair import Pair, exact, short
+from jaxacts._numerics.pair import short
 
 Array = jax.Array
 
@@ -31,6 +31,14 @@ EXP = (  # 2^-22.8
     0.04166655466,
     0.008363173075,
     0.001392617612,
+)
+EXP2 = (  # 2^-26.3
+    0.693147188,
+    0.2402265076,
+    0.05550357114,
+    0.009618082557,
+    0.001339086337,
+    0.000154531629,
 )
 LOG1P = (  # 2^-30.1
     0.9999999992,
@@ -94,22 +102,26 @@ def _polynomial(x: Array, terms: tuple[float, ...]) -> Array:
     return result  # pyright: ignore[reportReturnType]  # an array after the first term
 
 
+# exp(t) = (1 + q) a 2^-100 with a = 2^100 2^n: a is a normal number for every t above the lowest
+_LIFT = 100
+_LOWEST = np.float32(-150.0)
+
+
 class _Exp(NamedTuple):
-    """exp(t) = (1 + q) * a * b: a number near 1 and two powers of two, to be multiplied in last."""
+    """exp(t) = (1 + q) * a * 2^-100: a number near 1 and powers of two, to be multiplied in last."""
 
     q: Array
     a: Array
-    b: Array
 
     @property
-    def p(self) -> Array:
-        """1 + q."""
-        return np.float32(1.0) + self.q
+    def value(self) -> Array:
+        """exp(t) as a number."""
+        return (np.float32(1.0) + self.q) * self.a * np.float32(2.0**-_LIFT)
 
     def times(self, y: Array | np.float32, over: Array | None = None) -> Array:
-        """`y` exp(t) / `over`, without an underflow before the result's own."""
+        """`y` exp(t) / `over`, for |y| up to 2^27, without an underflow before the result's own."""
         product = y + y * self.q  # one rounding less than with the sum 1 + q
-        return (product if over is None else product / over) * self.a * self.b
+        return (product if over is None else product / over) * self.a * np.float32(2.0**-_LIFT)
 
     def times_where(self, condition: Array, y: Array | np.float32, over: Array) -> Array:
         """`y` exp(t) / `over` where the condition holds, else `y` / `over`.
@@ -118,33 +130,32 @@ class _Exp(NamedTuple):
         own; so the quotient is taken once, here, instead of in both branches of a select.
         """
         one = np.float32(1.0)
-        q = jnp.where(condition, self.q, np.float32(0.0))
-        a, b = (jnp.where(condition, part, one) for part in (self.a, self.b))
-        return (y + y * q) / over * a * b
+        rest = jnp.where(condition, y * self.q, np.float32(0.0))  # infinite y stays so
+        a, b = jnp.where(condition, self.a, one), jnp.where(condition, np.float32(2.0**-_LIFT), one)
+        return (y + rest) / over * a * b
 
 
 def _exp(t: Array, low: Array | None = None) -> _Exp:
-    """exp(t + low) for t <= 0."""
-    t = lax.max(t, np.float32(-150.0))
+    """exp(t + low) for t <= 0; with `low`, t must not be below the lowest."""
+    if low is None:
+        t = lax.max(t, _LOWEST)
     n = lax.round(t * np.float32(1.4426950408889634), lax.RoundingMethod.TO_NEAREST_EVEN)
     # ln 2 in two parts; n times the first is exact
     r = (t - n * np.float32(0.693359375)) - n * np.float32(-2.12194440054690583e-4)
     if low is not None:
         r = r + low
     q = r + r * r * _polynomial(r, EXP)
-    k = lax.convert_element_type(n, np.int32)
-    half = lax.shift_right_arithmetic(k, np.int32(1))
-    return _Exp(q, _two_to(half), _two_to(k - half))
+    return _Exp(q, _two_to(lax.convert_element_type(n, np.int32), _LIFT))
 
 
-def _two_to(k: Array) -> Array:
-    return lax.bitcast_convert_type(lax.shift_left(k + np.int32(127), np.int32(23)), np.float32)
+def _two_to(k: Array, lift: int = 0) -> Array:
+    return lax.bitcast_convert_type(lax.shift_left(k + np.int32(127 + lift), np.int32(23)), np.float32)
 
 
 def _logistic(x: Array) -> tuple[_Exp, Array]:
     """The number e = exp(-|x|) in parts, and as a number."""
     e = _exp(-lax.abs(x))
-    return e, e.p * e.a * e.b
+    return e, e.value
 
 
 def _square_of_one_plus(v: Array) -> Array:
@@ -168,18 +179,12 @@ def sigmoid_slope(x: Array) -> Array:
 def silu(x: Array) -> Array:
     """SiLU, x sigmoid(x)."""
     e, value = _logistic(x)
-    y = _above(x, -1e3)  # so that -inf times 0 is 0
-    return _endless(x, e.times_where(x < 0, y, np.float32(1.0) + value))
+    return e.times_where(x < 0, _above(x, -1e3), np.float32(1.0) + value)
 
 
 def _above(x: Array, low: float) -> Array:
-    """`x` as a finite number of at least `low`, so that neither tail makes 0 times infinity."""
-    return lax.clamp(np.float32(low), x, np.float32(np.finfo(np.float32).max))
-
-
-def _endless(x: Array, y: Array) -> Array:
-    """`y`, and +inf where x is."""
-    return jnp.where(x == np.float32(np.inf), x, y)
+    """`x` but at least `low`, so that -inf times 0 is 0."""
+    return lax.max(x, np.float32(low))
 
 
 def _modest(x: Array) -> Array:
@@ -200,7 +205,7 @@ def silu_slope(x: Array) -> Array:
 def softplus(x: Array) -> Array:
     """log(1 + exp(x))."""
     e = _exp(-lax.abs(x))
-    value = e.p * e.a * e.b
+    value = e.value
     series = _polynomial(value, LOG1P)
     return jnp.where(x > 0, x + value * series, e.times(series))
 
@@ -209,7 +214,7 @@ def tanh(x: Array) -> Array:
     """Hyperbolic tangent."""
     size = lax.abs(x)
     e = _exp(np.float32(-2.0) * size)
-    value = e.p * e.a * e.b
+    value = e.value
     far = np.float32(1.0) - np.float32(2.0) * value / (np.float32(1.0) + value)
     s = x * x
     near = x + x * s * _polynomial(s, TANH)
@@ -219,7 +224,7 @@ def tanh(x: Array) -> Array:
 def tanh_slope(x: Array) -> Array:
     """1 - tanh(x)^2."""
     e = _exp(np.float32(-2.0) * lax.abs(x))
-    return e.times(np.float32(4.0), _square_of_one_plus(e.p * e.a * e.b))
+    return e.times(np.float32(4.0), _square_of_one_plus(e.value))
 
 
 def _mish_ratio(v: Array, negative: Array) -> tuple[Array, Array]:
@@ -234,8 +239,7 @@ def mish(x: Array) -> Array:
     """Mish, x tanh(softplus(x)), as a rational function of e = exp(-|x|)."""
     e, v = _logistic(x)
     n, m = _mish_ratio(v, x < 0)
-    y = _above(x, -1e3)
-    return _endless(x, e.times_where(x < 0, y * n, m))
+    return e.times_where(x < 0, _above(x, -1e3) * n, m)
 
 
 def mish_slope(x: Array) -> Array:
@@ -265,7 +269,7 @@ def expm1(x: Array) -> Array:
 def exp(x: Array) -> Array:
     """exp(x) for x <= 0."""
     e = _exp(x)
-    return e.p * e.a * e.b
+    return e.value
 
 
 def _split_square(x: Array) -> tuple[Array, Array]:
@@ -319,36 +323,53 @@ def gelu_slope(x: Array) -> Array:
     return jnp.where(lax.abs(x) < 1, near, jnp.where(x < 0, tail, np.float32(1.0) - tail))
 
 
-_CUBIC = 0.044715 * float(TWO_ROOT_TWO_OVER_PI)
+_LINEAR = float(TWO_ROOT_TWO_OVER_PI)
+_LINEAR_HEAD = 51 / 32  # six bits of it
+_CUBIC = 0.044715 * _LINEAR
+# the same over ln 2, for a power of two
+_LINEAR_2, _LINEAR_2_HEAD = _LINEAR / math.log(2), 73 / 32
+_CUBIC_2, _CUBIC_2_HEAD = _CUBIC / math.log(2), 3373 / 32768  # twelve bits of it
 
 
-def _tanh_argument(x: Array, cubic: float) -> Pair:
-    """2 sqrt(2/pi) |x| + cubic |x|^3 in two parts: one rounding error would grow with its size in exp."""
-    y = exact(lax.abs(x))
-    v = pr.multiply(y, pr.add(pr.multiply(pr.square(y), cubic), TWO_ROOT_TWO_OVER_PI))
-    assert isinstance(v, Pair)
-    return v
+def _tanh_exp(y: Array, h: Array) -> _Exp:
+    """exp(-c y - k y^3) for 0 <= y <= 12, where h = short(y), c = 2 sqrt(2/pi) and k = 0.044715 c.
+
+    The exponent has two parts, as one rounding error would grow with its size; products of short factors are
+    exact.
+    """
+    rest = y - h
+    s = y * y
+    sh = short(s)
+    low = np.float32(_CUBIC_2_HEAD) * ((h * h - sh) + rest * (y + h))
+    low = low + np.float32(_CUBIC_2 - _CUBIC_2_HEAD) * s
+    cubic = np.float32(_CUBIC_2_HEAD) * sh
+    inner = short(np.float32(_LINEAR_2_HEAD) + cubic)
+    low = (cubic - (inner - np.float32(_LINEAR_2_HEAD))) + (low + np.float32(_LINEAR_2 - _LINEAR_2_HEAD))
+    high, low = h * inner, h * low + rest * (inner + low)
+    n = lax.round(high + low, lax.RoundingMethod.TO_NEAREST_EVEN)
+    r = (n - high) - low
+    return _Exp(r * _polynomial(r, EXP2), _two_to(-lax.convert_element_type(n, np.int32), _LIFT))
 
 
 def gelu_tanh(x: Array) -> Array:
     """GELU with tanh, x sigmoid(v), v = 2 sqrt(2/pi) x (1 + 0.044715 x^2)."""
-    v = _tanh_argument(lax.clamp(np.float32(-12.0), x, np.float32(12.0)), _CUBIC)
-    e = _exp(-v.head, -v.tail)
-    y = _above(x, -12.0)
-    return _endless(x, e.times_where(x < 0, y, np.float32(1.0) + e.p * e.a * e.b))
+    y = lax.min(lax.abs(x), np.float32(12.0))
+    e = _tanh_exp(y, short(y))
+    return e.times_where(x < 0, _above(x, -12.0), np.float32(1.0) + e.value)
 
 
 def gelu_tanh_slope(x: Array) -> Array:
     """sigmoid(v) (1 + x v' sigmoid(-v))."""
-    y = lax.clamp(np.float32(-12.0), x, np.float32(12.0))
-    v, w = _tanh_argument(y, _CUBIC), _tanh_argument(y, 3 * _CUBIC)
-    e = _exp(-v.head, -v.tail)
-    one = np.float32(1.0)
-    value = e.p * e.a * e.b
-    # left: (1 - w) + e with w = |x v'|, the part that cancels at the zero as an exact difference
-    left = (one - w.head) + (value - w.tail)
-    right = one + value * (one + (w.head + w.tail))
-    return e.times_where(x < 0, jnp.where(x < 0, left, right), _square_of_one_plus(value))
+    y = lax.min(lax.abs(x), np.float32(12.0))
+    h = short(y)
+    e = _tanh_exp(y, h)
+    one, linear = np.float32(1.0), np.float32(_LINEAR_HEAD)
+    value = e.value
+    # w + low = |x v'|; left: (1 - w) + e - low, the part that cancels at the zero as an exact difference
+    w = linear * h
+    low = linear * (y - h) + y * (np.float32(_LINEAR - _LINEAR_HEAD) + np.float32(3 * _CUBIC) * (y * y))
+    top = jnp.where(x < 0, (one - w) + (value - low), one + value * (one + (w + low)))
+    return e.times_where(x < 0, top, _square_of_one_plus(value))
 
 
 def soft_sign(x: Array) -> Array:
