@@ -112,6 +112,13 @@ def test_non_finite_numbers_are_valid_json(results):
     assert "5 diverged" in page
 
 
+def test_nothing_is_best_where_everything_diverged(results):
+    gone = dataclasses.replace(results, diverged=np.ones(len(results.runs), bool))
+    page = report.render(gone, summary.summarise(gone))
+    assert 'class="tag best"' not in page
+    assert page.count('class="tag bad"') == 2 * len(results.activations)
+
+
 def test_written_files(results, tmp_path):
     functions = {name: jaxacts.get(name) for name in results.activations}
     files = report.write(results, tmp_path, functions=functions)

@@ -208,7 +208,7 @@ def test_effect_size(rng):
     assert statistics.effect_size(a, b) == pytest.approx(d.mean() / d.std(ddof=1) * (1 - 3 / 19))
     assert statistics.effect_size(a, b) == -statistics.effect_size(b, a)
     assert statistics.effect_size(np.ones(3), np.zeros(3)) == math.inf
-    assert math.isnan(statistics.effect_size(np.ones(1), np.zeros(1)))
+    assert math.isnan(statistics.effect_size(np.array([1.0, 2.0]), np.zeros(2)))
 
 
 def test_ranks_are_scipy_ranks(rng):

@@ -409,8 +409,8 @@ def effect_size(a: np.ndarray, b: np.ndarray) -> float:
       b: scores of the other, same seeds.
 
     Returns:
-      Positive where `a` is better; NaN for fewer than two pairs; infinite where all pairs differ by one
-      amount.
+      Positive where `a` is better; NaN for fewer than three pairs, whose correction is 0; infinite where all
+      pairs differ by one amount.
 
     Example:
       >>> round(effect_size(np.array([1.0, 2.0, 3.0]), np.zeros(3)), 3)
@@ -420,7 +420,7 @@ def effect_size(a: np.ndarray, b: np.ndarray) -> float:
       Hedges, Journal of Educational Statistics 6 (1981), https://doi.org/10.3102/10769986006002107
     """
     differences = finite(np.asarray(a, float) - np.asarray(b, float))
-    if differences.size < 2:
+    if differences.size < 3:
         return math.nan
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
     if sd == 0.0:

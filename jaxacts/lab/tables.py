@@ -163,7 +163,7 @@ def body(columns: list[Column], rows: list[dict[str, Any]]) -> list[dict[str, An
         {
             "activation": row["activation"],
             "facet": row["facet"],
-            "equal": bool(row["best"] or row["as_good"]),
+            "equal": bool(row["best"] or row["as_good"]) and math.isfinite(row["mean"]),
             "cells": [{"tag": "", "kind": "", **column.cell(row)} for column in columns],
         }
         for row in rows
@@ -230,9 +230,10 @@ def _share(value: float) -> dict[str, Any]:
 
 def _name(row: Row) -> dict[str, Any]:
     first = {"value": row["activation"], "text": row["activation"]}
-    if row["best"]:
+    alive = math.isfinite(row["mean"])
+    if row["best"] and alive:
         return first | {"tag": "best", "kind": "best"}
-    if row["as_good"]:
+    if row["as_good"] and alive:
         return first | {"tag": "not distinguishable", "kind": "equal"}
     return first | ({"tag": "diverged", "kind": "bad"} if row["diverged"] else {})
 

@@ -95,7 +95,6 @@ function chart(id, get) {
     root.append(svg("text", { transform: `translate(13 ${(height - m.b) / 2}) rotate(-90)`, "text-anchor": "middle" }, spec.ylabel));
     if (known(spec.rule)) {
       root.append(svg("line", { x1: m.l, x2: width - m.r, y1: py(spec.rule), y2: py(spec.rule), stroke: "#5b6b78", "stroke-dasharray": "2 3" }));
-      root.append(svg("text", { x: width - m.r - 4, y: py(spec.rule) + 14, "text-anchor": "end" }, `target ${short(spec.rule)}`));
     }
     const path = (y) => {
       let d = "", pen = false;
@@ -123,6 +122,7 @@ function chart(id, get) {
         if (!spec.bare && known(v) && (!spec.logy || v > 0) && (s.y.length <= 12 || (i + k) % every === 0)) root.append(marker(style.marker, px(spec.x[i]), py(v), 3.4, style.colour));
       });
     });
+    if (known(spec.rule)) root.append(svg("text", { class: "halo", x: width - m.r - 4, y: py(spec.rule) + 14, "text-anchor": "end" }, `target ${short(spec.rule)}`));
     const cross = svg("line", { y1: m.t, y2: height - m.b, stroke: "#5b6b78", "stroke-width": 1, visibility: "hidden" });
     root.append(cross);
 
