@@ -122,7 +122,7 @@ def diagnose(results: Results) -> list[Finding]:
 def setting_of(run: dict[str, Any], results: Results) -> Setting:
     """The setting of a run: depth, width, precision, normalisation, and the kind of its data."""
     data = str(results.manifest.get("dataset", {}).get("name", ""))
-    kind = next((kind for kind, names in _recommend.DATASETS.items() if data in names.split()), None)
+    kind = next((kind for kind, names in _recommend.DATASETS.items() if data in names), None)
     return Setting(run["depth"], run["width"], kind, run["precision"], run["normalisation"])
 
 

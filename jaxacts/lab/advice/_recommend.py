@@ -30,7 +30,11 @@ _INPUTS = {
     "text": (0.02, "embeddings of standard deviation 0.02", "give embeddings a standard deviation of 1"),
 }  # fmt: skip
 # The data sets of the lab, and so of the experiments, by kind.
-DATASETS = {"image": "digits", "tabular": "wine and breast_cancer", "series": "mnist1d"}
+DATASETS = {
+    "image": ("digits", "mnist5k", "mnist", "fashion_mnist", "cifar10"),
+    "tabular": ("wine", "breast_cancer", "diabetes", "friedman", "addition", "multiplication"),
+    "series": ("mnist1d",),
+}
 
 
 @functools.lru_cache(maxsize=64)
