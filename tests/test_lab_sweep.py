@@ -178,6 +178,18 @@ def test_kill_minus_nine_then_continue_is_bit_identical(undisturbed, tmp_path):
     assert time.monotonic() - begun < leases.STALE
 
 
+def test_batches_are_those_of_the_process_that_began(undisturbed, tmp_path, monkeypatch):
+    def stop(done, total, message):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(lab.Interrupted):
+        lab.compare(["relu", "tanh"], output=tmp_path / "r", progress=stop, workers=1, **SMALL)
+    monkeypatch.setattr(execution, "_BATCH_SECONDS", 1.0)  # a machine that would cut the runs otherwise
+    same(lab.compare(["relu", "tanh"], output=tmp_path / "r", **SMALL), undisturbed)
+    assert len(lab.load(tmp_path / "r").manifest["batches"]) == 8
+
+
 def test_two_workers_share_a_folder(undisturbed, tmp_path):
     results = {}
 
@@ -198,6 +210,11 @@ def test_shards_and_merge(undisturbed, tmp_path):
         results = lab.compare(["relu", "tanh"], output=tmp_path / str(part), shard=(part, 2), **SMALL)
         assert len(results.runs) == 4
     same(lab.merge([tmp_path / "1", tmp_path / "2"], tmp_path / "all"), undisturbed)
+    path = tmp_path / "2" / "manifest.json"  # as if from a machine with another number of devices
+    path.write_text(json.dumps({**json.loads(path.read_text()), "batches": [list(range(8))]}))
+    with pytest.raises(lab.StoreError, match="cut into other batches"):
+        lab.merge([tmp_path / "1", tmp_path / "2"], tmp_path / "mixed")
+    assert not (tmp_path / "mixed").exists()
     with pytest.raises(ValueError, match="shard must be"):
         lab.compare(["relu"], output=tmp_path / "x", shard=(3, 2), **SMALL)
 
@@ -275,6 +292,36 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
         store.write_bytes(tmp_path / "a", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_full_disk_in_the_middle_loses_nothing(undisturbed, tmp_path, monkeypatch):
+    written, replace = [], os.replace
+
+    def full(source, target):
+        written.append(str(target))
+        if len(written) == 5:  # the manifest is written otherwise; the fifth batch finds no room
+            _no_space()
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(lab.StoreError, match=r"(?s)cannot write .*batches.*No space left.*same command"):
+            lab.compare(["relu", "tanh"], output=tmp_path / "r", workers=1, **SMALL)
+    folder = tmp_path / "r"
+    assert len(list(folder.glob("batches/*.npz"))) == 3
+    assert not [path for path in folder.rglob("*") if path.name.endswith(".part")]
+    assert not (folder / "leases").exists()
+    same(lab.compare(["relu", "tanh"], output=folder, **SMALL), undisturbed)
+
+    with monkeypatch.context() as patch, leases.Leases(tmp_path) as ours:
+        patch.setattr(os, "write", lambda *a: _no_space())
+        with pytest.raises(lab.StoreError, match="No space left"):
+            ours.claim(0)
+        assert not list((tmp_path / "leases").iterdir())  # no empty lease that others would wait for
+
+
+def _no_space():
+    raise OSError(28, "No space left on device")
 
 
 def test_unwritable_output_is_named(tmp_path):
@@ -443,7 +490,7 @@ def test_the_hash_follows_the_configuration():
 
 
 def test_leases_are_exclusive_and_outlive_no_process(tmp_path):
-    with leases.Leases(tmp_path) as ours, leases.Leases(tmp_path, stale=0.5) as theirs:
+    with leases.Leases(tmp_path) as ours, leases.Leases(tmp_path, heartbeat=0.02, stale=0.5) as theirs:
         assert ours.claim(0)
         assert not ours.claim(0)
         assert not theirs.claim(0)
@@ -461,5 +508,14 @@ def test_leases_are_exclusive_and_outlive_no_process(tmp_path):
         other.write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "1", "token": "y"}))
         assert not theirs.claim(8)
         os.utime(other, (time.time() - 1, time.time() - 1))
+        assert not theirs.claim(8)  # clocks differ: it must also stand still while we look
+        time.sleep(0.05)
         assert theirs.claim(8)
+        # a clock that is ahead: the heartbeat stands still for the whole time
+        other = other.with_name("00009.json")
+        other.write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "1", "token": "z"}))
+        os.utime(other, (time.time() + 900, time.time() + 900))
+        assert not theirs.claim(9)
+        time.sleep(0.5)
+        assert theirs.claim(9)
     assert not (tmp_path / "leases").exists()

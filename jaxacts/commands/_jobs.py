@@ -21,6 +21,11 @@ def join(options: Any) -> tuple[Any, int]:
     if options.coordinator or options.processes is not None or options.process is not None:
         raise ValueError("--coordinator, --processes and --process belong to --distributed")
     place = distributed.rank()
+    if place and options.fresh:
+        raise ValueError(
+            f"--fresh in a {place.source} job of {place.count} processes would make them discard each other's"
+            " work; remove the folder before the job, or name another --output"
+        )
     distributed.choose_gpu(place)
     return None, place.index if place else 0
 

@@ -35,7 +35,13 @@ def merge(folders: Sequence[str | os.PathLike], output: str | os.PathLike) -> Re
             raise StoreError(f"{path} is finished already: it holds all runs, there is nothing to merge")
     manifest = store.read_manifest(paths[0])
     for path in [*paths[1:], *([target] if (target / store.MANIFEST).exists() else [])]:
-        config.refuse_difference(path, store.read_manifest(path)["config"], manifest["config"])
+        other = store.read_manifest(path)
+        config.refuse_difference(path, other["config"], manifest["config"])
+        if other["batches"] != manifest["batches"]:
+            raise StoreError(
+                f"{path} was cut into other batches than {paths[0]}: they come from machines with different "
+                "numbers of devices, whose parts do not fit together; use one shared --output instead"
+            )
     found = [
         (batch, store.batch_path(path, batch))
         for path in paths
