@@ -270,6 +270,30 @@ def test_every_product_of_16_bit_training_has_16_bit_factors(data, precision):
         assert types.count(f"x{short}>") == 3, line
 
 
+def test_16_bit_training_rounds_after_every_operation(data):
+    program = training.Program((jaxacts.tanh,), precision="bfloat16", residual=True, measure=())
+    options = training.compiler_options("bfloat16")
+    train = jax.jit(training.make_train(program), compiler_options=options)
+    start = training.start(program, initial())
+    _, records = train(start, training.make_run(0, 0.0), data, order(), 0, np.array([1], np.int32))
+
+    def loss(narrow):
+        h = narrow(data.x_validation)
+        for number, layer in enumerate((start.parameters.first, *start.parameters.hidden)):
+            z = narrow(narrow(h @ narrow(layer.weight)) + narrow(layer.bias))
+            value = narrow(np.tanh(z))
+            h = narrow(h + value) if number else value
+        logits = narrow(narrow(h @ narrow(start.parameters.last.weight)) + narrow(start.parameters.last.bias))
+        return (np.log(np.exp(logits).sum(1)) - (logits * data.y_validation).sum(1)).mean()
+
+    def bfloat16(values):
+        return np.asarray(values, np.float32).astype(jnp.bfloat16).astype(np.float32)
+
+    # a float32 mean of 20 losses, but for a rare value that lies between two numbers of bfloat16
+    assert records["validation_loss"][0] == pytest.approx(loss(bfloat16), rel=2e-5)
+    assert abs(loss(np.asarray) / loss(bfloat16) - 1) > 2e-4  # what more digits would give
+
+
 def test_evaluation_uses_running_statistics_and_no_dropout(data):
     program = training.Program(
         (jaxacts.tanh,), normalisation="batch", residual=True, dropout=True, measure=()

@@ -417,7 +417,8 @@ def _executable(spec: training.Program, mesh: Mesh | None, arguments: tuple[Any,
         jitted = _jitted(spec, mesh)
         while len(_EXECUTABLES) >= _KEPT:
             _EXECUTABLES.pop(next(iter(_EXECUTABLES)), None)
-        _EXECUTABLES[key] = jitted.lower(*shapes).compile()
+        options = training.compiler_options(spec.precision)
+        _EXECUTABLES[key] = jitted.lower(*shapes).compile(compiler_options=options)
     return _EXECUTABLES[key]
 
 

@@ -389,6 +389,26 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
     return train
 
 
+def compiler_options(precision: str) -> dict[str, bool]:
+    """Options to compile a program with, so that it computes in its precision.
+
+    By default XLA keeps intermediate values of 16-bit programs in float32 where that is convenient, so that
+    results would depend on what was fused with what.
+
+    Args:
+      precision: one of `PRECISIONS`.
+
+    Returns:
+      For ``compile(compiler_options=...)``; empty for float32.
+
+    Example:
+      >>> from jaxacts.lab import training
+      >>> training.compiler_options("bfloat16")
+      {'xla_allow_excess_precision': False}
+    """
+    return {} if precision == "float32" else {"xla_allow_excess_precision": False}
+
+
 def make_run(
     activation: int,
     learning_rate: float,
