@@ -4,6 +4,7 @@
     python -m experiments.speed elementwise      functions beside jax.nn, memory of gradients, import
     python -m experiments.speed training         eighty networks beside PyTorch, and the floor
     python -m experiments.speed growth           compile time, run time and memory as a comparison grows
+    python -m experiments.speed moments          gains of the whole catalogue, and other questions of theory
 
 In the elementwise table ratios below 1 mean that jaxacts is faster, in the training table ratios above 1.
 """
@@ -15,7 +16,7 @@ import statistics
 import subprocess
 import sys
 
-PARTS = ("elementwise", "training", "growth")
+PARTS = ("elementwise", "training", "growth", "moments")
 
 
 def import_cost(rounds: int = 7) -> float:
@@ -86,6 +87,10 @@ def main(argv: list[str] | None = None) -> int:
         from experiments.speed import growth
 
         growth.report(arguments.smoke)
+    if "moments" in parts:
+        from experiments.speed import moments
+
+        moments.report(arguments.smoke)
     return 0
 
 
