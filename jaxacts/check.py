@@ -48,6 +48,8 @@ class Options(_common.Verbosity):
     """Also check the non-default parameters that the catalogue declares as test cases."""
     parameters: bool = False
     """Also measure the derivatives with respect to the parameters."""
+    device: str = "auto"
+    """Where to compute: auto, cpu, gpu or tpu."""
     json: bool = False
     """Print one JSON object."""
 
@@ -67,6 +69,7 @@ def main(argv: Sequence[str]) -> int:
     options = _common.parse(Options, argv, prog="check", description=DESCRIPTION)
     with _common.usage():
         jobs = _jobs(options)
+    _common.select_device(options.device)
     ours: list[accuracy.Report] = []
     theirs: dict[str, accuracy.Report] = {}
     for done, (job, report) in enumerate(_measure(jobs, options), start=1):

@@ -359,6 +359,31 @@ def test_wrong_usage_is_named(arguments, message):
         check.main(arguments)
 
 
+def accelerator():
+    return next((d for d in jax.devices() if d.platform != "cpu"), None)
+
+
+@pytest.mark.skipif(accelerator() is None, reason="no accelerator here")
+def test_table_of_an_accelerator(capsys):
+    device = accelerator()
+    names = ["sigmoid", "tanh", "silu", "gelu", "gelu_tanh", "mish", "softplus", "elu", "snake", "relu"]
+    code = check.main([*names, "--against", "jax.nn", "--device", device.platform])
+    out = capsys.readouterr().out
+    with capsys.disabled():  # the run shows what holds on this machine
+        print(f"\n{out}")
+    assert device.device_kind in out
+    assert code == 0
+
+
+def test_a_device_that_is_not_there_is_named(capsys):
+    if accelerator() is not None:
+        pytest.skip("there is one here")
+    assert jaxacts_main(["check", "relu", "--device", "gpu"]) != 0
+    assert "no gpu device here" in capsys.readouterr().err
+    with pytest.raises(Usage, match="unknown device 'abacus'"):
+        check.main(["relu", "--device", "abacus"])
+
+
 def test_it_is_a_subcommand(capsys):
     assert jaxacts_main(["check", "relu", "--types", "float16", "--quiet"]) == 0
     assert jaxacts_main(["check", "swosh"]) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -105,8 +104,8 @@ def limits(name: str, params: Mapping[str, float]) -> np.ndarray:
     return np.array([[reference.limit(name, side, order, **params) for side in (-1, 1)] for order in (0, 1)])
 
 
-@functools.lru_cache(maxsize=8)
 def backend() -> str:
     """The device that does the computing, in words."""
-    device = jax.devices()[0]
+    chosen = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    device = chosen if isinstance(chosen, jax.Device) else jax.devices()[0]
     return f"{device.platform} ({device.device_kind}), jax {jax.__version__}"
