@@ -74,6 +74,7 @@ def payload(results: Results, found: summary.Summary) -> dict[str, Any]:
             for facet in results.facets
         },
         "sensitivity": for_all(lambda name, facet: summary.sensitivity(results, name, facet)),
+        "chosen": column("learning_rate"),
         "profiles": {facet: _profile(results, facet, mine[facet]) for facet in results.facets},
         "means": for_all(
             lambda name, facet: [_pairs(found)[name, facet][key] for key in ("mean", "low", "high")]

@@ -328,7 +328,11 @@ def _training(results: Results) -> str:
     precision = _several(results, "precision")
     if not precision:
         return text
-    stored = "" if precision == ["float32"] else " (weights and optimiser kept in float32)"
+    stored = (
+        ""
+        if precision == ["float32"]
+        else (" (16-bit arithmetic rounds after every operation; weights and optimiser are kept in float32)")
+    )
     scaled = ", float16 with dynamic loss scaling" if "float16" in precision else ""
     return text + f", in {_or(precision)}{stored}{scaled}"
 

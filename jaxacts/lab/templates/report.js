@@ -114,7 +114,7 @@ function chart(id, get) {
         if (there.length > 1) root.append(svg("polygon", { points: [...there, ...back].join(" "), fill: style.colour, opacity: 0.12 }));
       }
       if (s.ghost) root.append(svg("path", { d: path(s.ghost), fill: "none", stroke: style.colour, "stroke-width": 1.4, "stroke-dasharray": "1 3", class: "ghost" }));
-      if (known(s.ring)) root.append(svg("circle", { cx: px(spec.x[s.ring]), cy: py(s.y[s.ring]), r: 7, fill: "none", stroke: style.colour, "stroke-width": 1.5 }));
+      if (known(s.y[s.ring])) root.append(svg("circle", { cx: px(spec.x[s.ring]), cy: py(s.y[s.ring]), r: 7, fill: "none", stroke: style.colour, "stroke-width": 1.5 }));
       for (const y of s.thin || []) root.append(svg("path", { d: path(y), fill: "none", stroke: style.colour, "stroke-width": 0.8, opacity: 0.5 }));
       root.append(svg("path", { d: path(s.y), fill: "none", stroke: style.colour, "stroke-width": 2, "stroke-dasharray": style.dash, "stroke-linejoin": "round" }));
       const every = Math.max(1, Math.ceil(s.y.length / 8));
@@ -217,7 +217,7 @@ function told(name, rows) {
 chart("rates", () => {
   const found = Object.entries(data.sensitivity[facet]), rates = [...new Set(found.flatMap(([, s]) => s.rates))].sort((a, b) => a - b);
   const pick = (s, key) => rates.map((r) => s[key][s.rates.indexOf(r)] ?? null);
-  return { x: rates, xlabel: "learning rate", ylabel: `validation ${data.metric_word}`, logx: true, series: found.map(([name, s]) => ({ name, y: pick(s, "means"), low: pick(s, "lows"), high: pick(s, "highs"), ring: known(s.best) ? rates.indexOf(s.best) : null })) };
+  return { x: rates, xlabel: "learning rate", ylabel: `validation ${data.metric_word}`, logx: true, series: found.map(([name, s]) => ({ name, y: pick(s, "means"), low: pick(s, "lows"), high: pick(s, "highs"), ring: rates.indexOf(data.chosen[facet][name]) })) };
 });
 function offerLayers() {
   const box = byId("layer"), about = data.measures[value("measure")];
