@@ -63,6 +63,47 @@ def test_derivatives_with_respect_to_parameters(name, key, x64):
     np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-14)
 
 
+LARGEST = float(np.finfo(np.float32).max)
+# where one term of the derivative in a parameter is far below the others, or beyond the range
+HARD = [
+    ("softplus", {"beta": 2.0}, "beta", [10.01, -10.01, 60.0]),
+    ("sau", {}, "alpha", [10.01, -3.0, 5.8e25, -5.8e25]),
+    ("sau", {}, "beta", [4.0, 10.01]),
+    ("smu", {}, "alpha", [10.01, -10.01]),
+    ("acon_c", {"p1": 1.25, "p2": -0.25, "beta": 2.0}, "p2", [10.01, -10.01]),
+    ("nlrelu", {"beta": 2.0}, "beta", [1e-30, 1.5, LARGEST]),
+    ("inverse_multiquadratic", {}, "a", [5.8e25, -1e-10, 3e37]),
+    ("aptx", {}, "gamma", [-36.0, -42.0]),
+    ("smooth_step", {"gamma": 2.0}, "gamma", [2e-13, 0.3, -0.9]),
+    ("xatlu", {}, "alpha", [-3e38, 1e-9, 2.0, 1e10]),
+    ("xsilu", {}, "alpha", [1e-9, 0.5, -30.0]),
+    ("celu", {"alpha": 2.0**-100}, "alpha", [-(2.0**-100), -1.0, -1e-36, 1.0]),
+    ("celu", {"alpha": 2.0**100}, "alpha", [-(2.0**100), -(2.0**70)]),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "key", "points"), HARD)
+def test_derivatives_in_parameters_where_they_are_hard(name, params, key, points):
+    record = jaxacts.records()[name]
+    f, params = record.fn, {**record.parameters, **params}
+    slope = jax.jit(jax.vmap(jax.grad(lambda p, x: f(x, **{**params, key: p})), (None, 0)))
+    x = np.asarray(points, np.float32)
+    found = slope(np.float32(params[key]), x)
+    held = {k: float(np.float32(v)) if k == key else v for k, v in params.items()}
+    exact = [float(reference.parameter_derivative(name, key, float(v), **held)) for v in x]
+    # five units in the last place, as promised for f'
+    np.testing.assert_allclose(found, exact, rtol=5 * 2.0**-23, atol=2.0**-126)
+
+
+def test_celu_in_any_unit():
+    unit = np.float32(2.0**-100)
+    x = jnp.array([-3.0, -1.0, -1e-3, 0.0, 2.0, 1e30])
+    far = jnp.where(x > 1e20, x, x * unit)
+    # a homogeneous function: the unit cancels exactly
+    np.testing.assert_array_equal(jaxacts.celu(far, unit)[:5], jaxacts.celu(x, jnp.ones(()))[:5] * unit)
+    assert jaxacts.celu(far, unit)[5] == x[5]
+
+
 @pytest.mark.parametrize("name", sorted({name for name, _ in PARAMETRIC}))
 def test_one_parameter_a_feature(name):
     record = jaxacts.records()[name]
