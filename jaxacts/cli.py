@@ -126,6 +126,8 @@ def _dispatch(argv: list[str]) -> int:
         near = nearest(name, known)
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise Usage(f"unknown command {name!r}{hint or ';'} `jaxacts --help` lists them")
+    if os.getcwd() not in sys.path:  # `mymodule:function` may be a file in this folder, as for `python -m`
+        sys.path.append(os.getcwd())
     return int(getattr(importlib.import_module(command.module), command.function)(rest) or 0)
 
 

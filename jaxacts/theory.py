@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,8 @@ class Options(_common.Verbosity):
     """Which activation, how deep, at which setting."""
 
     name: tyro.conf.Positional[str]
-    """Name or alias, optionally with parameters: `gelu`, `leaky_relu:negative_slope=0.2`."""
+    """Name or alias, optionally with parameters: `gelu`, `leaky_relu:negative_slope=0.2`; or
+    mypackage.module:function for your own."""
     depth: int = 50
     """Number of layers."""
     width: int = 1000
@@ -125,7 +127,11 @@ def describe(
     from jaxacts import initializers
 
     with _sampling.double_precision():  # nine digits are printed
-        gains = {kind: float(moments.gain(f, kind)) for kind in _KINDS}  # type: ignore[arg-type]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # the error below says it
+            gains = {kind: float(moments.gain(f, kind)) for kind in _KINDS}  # type: ignore[arg-type]
+        if not 0 < gains["he"] < math.inf:
+            raise ValueError(f"E f^2 must be finite and not zero for there to be a theory of {f!r}")
         points = meanfield.critical_point(f, sigma_b, all_points=True)
         best = meanfield.critical_point(f, sigma_b)
         if sigma_w is not None:

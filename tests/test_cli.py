@@ -519,3 +519,15 @@ def test_the_list_fits_a_narrow_terminal_and_shows_brackets(capsys, monkeypatch)
     assert any(row.split()[:1] == ["quick_gelu"] for row in rows)  # a name is not folded
     assert cli.main(["list", "--search", "crelu"]) == 0
     assert "[" in capsys.readouterr().out  # and not taken for a style
+
+
+def test_a_function_of_a_file_in_this_folder_is_found(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    (tmp_path / "own_functions.py").write_text(
+        "import jax.numpy as jnp\n\n\ndef log(x):\n    return jnp.log(x)\n"
+    )
+    assert cli.main(["show", "own_functions:log"]) == 2  # found, but there is no record to show
+    assert "not in the catalogue" in capsys.readouterr().err
+    assert cli.main(["theory", "own_functions:log"]) == 2
+    assert "E f^2 must be finite" in capsys.readouterr().err

@@ -38,6 +38,11 @@ def main(argv: Sequence[str]) -> int:
     with _common.usage():
         f = resolve(options.name)
     record = jaxacts.record(f)
+    if record is None and not hasattr(f, "fn"):
+        raise _common.Usage(
+            f"{options.name} is not in the catalogue; `jaxacts theory` and `jaxacts check` take functions of "
+            "your own"
+        )
     if options.plot:
         if record is None:
             raise _common.Usage(f"{options.name!r} is not elementwise, so it has no curve to plot")
@@ -60,8 +65,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def resolve(text: str) -> Any:
-    """An activation from `name` or `name:parameter=value:parameter=value`."""
+    """An activation from `name`, `name:parameter=value:parameter=value` or `mypackage.module:function`."""
     name, *settings = text.split(":")
+    if len(settings) == 1 and "=" not in settings[0] and not _known(name):
+        from jaxacts.lab.config import contenders
+
+        return contenders([text])[0].fn
     params = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
@@ -72,6 +81,14 @@ def resolve(text: str) -> Any:
         except ValueError:
             raise ValueError(f"parameter {key!r} must be a number, was {value!r}") from None
     return jaxacts.get(name, **params)
+
+
+def _known(name: str) -> bool:
+    try:
+        jaxacts.get(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _other(f: Any) -> str:
