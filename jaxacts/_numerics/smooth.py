@@ -186,7 +186,7 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     result = _scale_back(result, lax.abs(inside), down)
 
     if inner and _SQUARABLE[kind] <= bound < LARGEST[kind]:
-        result = _extend(result, lax.mul(size, lax.full_like(x, 1 / bound)))
+        result = _extend(result, lax.mul(size, lax.full_like(x, 1 / bound)), bound)
     if not inner:
         given = iter(arrays)
         values = [next(given) if p is None else p for p in fixed]
@@ -209,20 +209,21 @@ def _scale_back(result: Array, size: Array, down: Array) -> Array:
     return lax.select(vanishes, power, result)
 
 
-def _extend(result: Array, excess: Array) -> Array:
-    """The derivative in a parameter `excess` times as far out as it was taken, where that is above 1.
+def _extend(result: Array, excess: Array, bound: float) -> Array:
+    """The derivative in a parameter `excess` times as far out as at the bound, where that is above 1.
 
     There it is c times a power of x, from 2 to -2; these differ so much that the result itself tells which.
     """
-    root = math.sqrt(_SQUARABLE[np.dtype(result.dtype)])
+    root = math.sqrt(bound)
+    cube = root**3 if bound <= _SQUARABLE[np.dtype(result.dtype)] else math.inf  # else x^2 is infinite
     factor = lax.max(excess, lax.full_like(excess, 1.0))
     magnitude = lax.abs(result)
     grows = lax.gt(magnitude, pr.constant(result, root))
     vanishes = lax.lt(magnitude, pr.constant(result, 1 / root))
     once = lax.select(vanishes, lax.div(result, factor), result)
     once = lax.select(grows, lax.mul(result, factor), once)
-    twice = lax.select(lax.gt(magnitude, pr.constant(result, root**3)), lax.mul(once, factor), once)
-    return lax.select(lax.lt(magnitude, pr.constant(result, root**-3)), lax.div(once, factor), twice)
+    twice = lax.select(lax.gt(magnitude, pr.constant(result, cube)), lax.mul(once, factor), once)
+    return lax.select(lax.lt(magnitude, pr.constant(result, 1 / cube)), lax.div(once, factor), twice)
 
 
 def _line(slope: Any, intercept: Any, order: int, x: Array) -> Array:
