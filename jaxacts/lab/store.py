@@ -278,8 +278,10 @@ def read_npz(path: Path, tag: str | None = None) -> dict[str, np.ndarray]:
     try:
         arrays = archives.read_npz(path, _LIMIT)
         stored, own = str(arrays.pop(_TAG)), str(arrays.pop(_DIGEST))
-    except (ValueError, KeyError) as error:
-        raise StoreError(f"{path} is truncated or not a results file: {error}") from error
+    except ValueError as error:  # names the file and what is wrong with it
+        raise StoreError(str(error)) from error
+    except KeyError as error:
+        raise StoreError(f"{path} is not a results file: it has no array {error}") from error
     if own != _digest(arrays, stored):
         raise StoreError(f"{path} was altered: its content does not match its digest")
     if tag is not None and stored != tag:
