@@ -67,6 +67,7 @@ def test_a_changed_file_is_read_again(tmp_path):
         ({"x": X}, None, "must hold the arrays x and y.*this one holds x$"),
         ({"x": X, "y": X[:, 0], "z": X}, None, "this one holds x, y, z"),
         ({"x": X, "y": X[:9, 0]}, None, "y have n rows"),
+        ({"x": X[:0], "y": X[:0, 0]}, None, r"x is empty, it has shape \(0, 3\)"),
         ({"x": X[:5], "y": X[:5, 0]}, None, "at least 10 examples"),
         ({"x": X * np.nan, "y": X[:, 0]}, None, "x has 120 values that are not finite"),
         ({"x": X, "y": np.full(40, np.inf)}, None, "y has 40 values that are not finite"),

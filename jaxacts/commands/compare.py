@@ -216,10 +216,12 @@ def seeds(text: str) -> int | tuple[int, ...]:
 
 def _target(options: Options) -> tuple[str | None, float]:
     """The column to predict, and the share of the best score: --target means what the data make of it."""
+    from jaxacts.lab import data
+
     share = _DEFAULT.target if options.target_share is None else options.target_share
     if options.target is None:
         return None, share
-    if options.dataset.startswith("openml:") or ".csv" in options.dataset or ".tsv" in options.dataset:
+    if data.has_columns(options.dataset):
         return options.target, share
     try:
         return None, float(options.target)

@@ -21,7 +21,7 @@ from jaxacts.lab import download
 from jaxacts.lab.data import _images, _openml, _packaged, _synthetic, _tables
 from jaxacts.lab.data._dataset import Dataset, Scaling, Task, prepare
 
-__all__ = ["Dataset", "Source", "Task", "datasets", "describe", "load_dataset", "prepare"]
+__all__ = ["Dataset", "Source", "Task", "datasets", "describe", "has_columns", "load_dataset", "prepare"]
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,23 @@ def describe() -> list[dict[str, Any]]:
              "needs": needs, "ready": ready}
         )  # fmt: skip
     return rows
+
+
+def has_columns(name: str) -> bool:
+    """Whether a data set is a table, of which one column must be named as the target.
+
+    Args:
+      name: as for :func:`load_dataset`.
+
+    Returns:
+      True for CSV files and OpenML.
+
+    Example:
+      >>> from jaxacts.lab import data
+      >>> data.has_columns("my.csv"), data.has_columns("my.npz"), data.has_columns("digits")
+      (True, False, False)
+    """
+    return name.startswith(_openml.PREFIX) or (_tables.is_file(name) and not name.lower().endswith(".npz"))
 
 
 def load_dataset(

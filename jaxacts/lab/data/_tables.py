@@ -88,11 +88,13 @@ def from_arrays(name: str, arrays: dict[str, np.ndarray], task: Task | None, sou
         )
     for key in ("x", "x_test"):
         if key in found:
+            if found[key].size == 0 or found[key].ndim == 0:
+                raise ValueError(f"data set {name!r}: {key} is empty, it has shape {found[key].shape}")
             if found[key].dtype.kind not in "biuf":
                 raise ValueError(
                     f"data set {name!r}: {key} must hold numbers, it has type {found[key].dtype}"
                 )
-            found[key] = found[key].reshape(len(found[key]) if found[key].ndim else 0, -1)
+            found[key] = found[key].reshape(len(found[key]), -1)
     y, y_test = found["y"], found.get("y_test")
     both = y if y_test is None else np.concatenate([y, y_test]) if y.ndim == y_test.ndim else y
     task, values = targets(name, both, task)
