@@ -43,6 +43,21 @@ def test_the_order_of_candidates_is_the_measured_one():
     assert tuple(sorted(steps, key=steps.get)) == _recommend.MEASURED
 
 
+def test_the_advice_is_what_the_benchmark_of_choices_measured():
+    """Nothing of that benchmark enters the choice, so it can disagree: at every depth that it trained."""
+    stored = json.loads((RESULTS / "choose.json").read_text(encoding="utf-8"))
+    for measured in stored["results"]["advice"]:
+        made = lab.advise(measured["depth"], stored["config"]["width"])
+        assert made.activation in measured["good"]
+        # "good" means that the interval reaches below one per cent of accuracy; the same for the weights
+        assert measured["init"]["adam"][made.initialisation] < 0.01
+        low, high = made.learning_rates
+        assert low < measured["rates"]["adam"][1]
+        assert high > measured["rates"]["adam"][0]
+        quoted = [f for f in made.findings if f.source.startswith("experiments/choose.py")]
+        assert quoted[0].number == measured["regret"][made.activation][0]
+
+
 # --- theory -------------------------------------------------------------------------------------------------
 
 

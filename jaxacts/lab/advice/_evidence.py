@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,14 @@ def collect(results: Path) -> dict[str, Any]:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored.get("holds"):  # nothing is built on a claim that did not hold
             checks = {check["what"]: check["value"] for check in stored["checks"]}
-            found[stored["experiment"]] = {"answer": stored["answer"], "checks": checks}
+            kept = {"answer": stored["answer"], "checks": checks}
+            if "advice" in stored["results"]:  # the benchmark of choices: a table by depth
+                kept |= {key: stored["config"][key] for key in ("datasets", "width")}
+                kept["advice"] = [
+                    {key: one[key] for key in ("depth", "regret", "good", "rates")}
+                    for one in stored["results"]["advice"]
+                ]
+            found[stored["experiment"]] = kept
     return found
 
 
@@ -63,3 +71,34 @@ def quote(topic: str, name: str, check: str = "", **about: Any) -> list[Finding]
     sentence = f"Measured: {stored['answer']}"
     source = f"experiments/{name}.py, experiments/results/{name}.json"
     return [Finding(topic, sentence, "experiment", float(numbers[0]), source, **about)]
+
+
+def benchmark(activation: str, depth: int) -> list[Finding]:
+    """What the benchmark of choices says about an activation at the depth nearest to the one asked about.
+
+    Args:
+      activation: its name.
+      depth: hidden layers.
+
+    Returns:
+      No or one finding; its number is the regret, the accuracy missing to the best choice.
+    """
+    stored = known().get("choose", {})
+    table = [one for one in stored.get("advice", []) if activation in one["regret"]]
+    if not table:
+        return []
+    one = min(table, key=lambda row: abs(math.log(row["depth"] / depth)))
+    told = {name: f"{100 * mean:.1f} ± {100 * half:.1f}" for name, (mean, half) in one["regret"].items()}
+    worst = max(one["regret"], key=lambda name: one["regret"][name][0])
+    low, high = one["rates"]["adam"]
+    own = f"{activation} misses {told[activation]} percentage points of accuracy to the best activation"
+    if one["regret"][activation][0] <= 0:
+        own = f"no activation did better than {activation}"
+    sentence = (
+        f"Measured at {one['depth']} layers of {stored['width']} units ({' and '.join(stored['datasets'])}), "
+        f"all else at its best: {own}, {worst} misses {told[worst]} percentage points; good were "
+        f"{', '.join(one['good'])}, with Adam at {low:g} to {high:g}."
+    )
+    regret = float(one["regret"][activation][0])
+    source = "experiments/choose.py, experiments/results/choose.json"
+    return [Finding("activation", sentence, "experiment", regret, source)]

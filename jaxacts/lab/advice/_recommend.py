@@ -108,7 +108,8 @@ def _activation(setting: Setting, best: Outlook) -> list[Finding]:
     made = [Finding("activation", f"{words}.", "theory", best.change, source)]
     if best.name in MEASURED and setting.depth <= SHALLOW:
         made += _evidence.quote("activation", "convergence")
-    made += _evidence.quote("activation", "choose")
+    if setting.normalisation == "none":  # as in that benchmark
+        made += _evidence.benchmark(best.name, setting.depth)
     return made
 
 
