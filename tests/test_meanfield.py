@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 import jaxacts
 from jaxacts import meanfield
@@ -97,6 +97,20 @@ def test_fixed_point_of_erf(sigma_w, sigma_b, x64):
     slope = sigma_w**2 * 2 / math.pi / math.sqrt(1 - (2 * q / (1 + 2 * q)) ** 2) * 2 / (1 + 2 * q) ** 2
     xi_q, _ = meanfield.depth_scales(erf, sigma_w, sigma_b)
     assert float(xi_q) == pytest.approx(-1 / math.log(slope), rel=1e-7)
+
+
+def test_chi_in_full(x64):
+    found = meanfield.chi(jaxacts.tanh, 2.5, 0.3, full_output=True)
+    assert float(found.value) == pytest.approx(1.585224765006, abs=1e-11)
+    assert found.q == pytest.approx(4.079123875282, abs=1e-11)
+    assert (found.stable, found.status) == (True, "ok")
+    assert 0 < found.error < SOLVED
+    none = meanfield.chi(jaxacts.relu, 2.0, 0.3, full_output=True)  # and no warning
+    assert math.isnan(float(none.value))
+    assert (none.stable, none.status) == (False, "diverges")
+    elsewhere = meanfield.chi(erf, 1.7, q=2.0, full_output=True)
+    assert float(elsewhere.value) == pytest.approx(2.89 * erf_slope(2.0), rel=1e-12)
+    assert elsewhere.status == "not a fixed point"
 
 
 def test_correlation_fixed_point_of_erf(x64):
@@ -204,7 +218,19 @@ def test_critical_point_of_scale_invariant_functions_and_sigmoid(x64):
     assert point[1:] == (1.0, True)
     leaky = meanfield.critical_point(jaxacts.get("leaky_relu", negative_slope=0.2))
     assert leaky.sigma_w == pytest.approx(math.sqrt(2 / 1.04), rel=1e-12)
-    assert meanfield.critical_point(jaxacts.sigmoid).sigma_w == pytest.approx(10.15, abs=5e-3)
+    sigmoid = meanfield.critical_point(jaxacts.sigmoid)
+    second, slope = smooth(special.expit, lambda x: special.expit(x) * special.expit(-x))
+    q = optimize.brentq(lambda q: second(q) / slope(q) - q, 10, 100, xtol=1e-12)
+    assert sigmoid.sigma_w == pytest.approx(slope(q) ** -0.5, rel=SOLVED)
+    assert sigmoid.sigma_w == pytest.approx(10.15, abs=5e-3)
+    assert sigmoid.stable
+
+
+def test_selus_fixed_point_is_not_the_edge_of_chaos(x64):
+    [_, point] = meanfield.fixed_point(jaxacts.selu, 1.0, all_points=True)
+    assert point.q == pytest.approx(1, abs=1e-8)
+    assert point.stable
+    assert float(meanfield.chi(jaxacts.selu, 1.0)) == pytest.approx(1.07157499245580, abs=1e-8)
 
 
 def test_critical_line():
@@ -254,6 +280,10 @@ def test_maps_trace(x64):
     slope = jax.jit(jax.grad(lambda q: meanfield.length_map(erf, q, 1.7)))(0.8)
     y = 1.6 / 2.6
     assert float(slope) == pytest.approx(2.89 * 2 / math.pi / math.sqrt(1 - y * y) * 2 / 2.6**2, rel=1e-10)
+    # with respect to a parameter of the activation: V = σ² (1 + a²) q / 2 of leaky ReLU, χ = V / q
+    leaky = lambda a: lambda x: jaxacts.leaky_relu(x, a)  # noqa: E731
+    both = lambda a: meanfield.length_map(leaky(a), 2.0, 1.3) + meanfield.chi(leaky(a), 1.3, q=2.0)  # noqa: E731
+    assert float(jax.jit(jax.grad(both))(0.2)) == pytest.approx(1.69 * 0.2 * 3, rel=1e-10)
     # χ differentiates through the fixed point
     chi = lambda s: meanfield.chi(erf, s, 0.3)  # noqa: E731
     step = 1e-4

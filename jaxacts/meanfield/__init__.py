@@ -28,13 +28,14 @@ from jaxacts.meanfield._fixed import (
     trainable_depth,
 )
 from jaxacts.meanfield._kernels import Kernels, kernels, nngp, ntk
-from jaxacts.meanfield._maps import chi, correlation_map, correlation_slope, length_map
+from jaxacts.meanfield._maps import Chi, chi, correlation_map, correlation_slope, length_map
 from jaxacts.meanfield._simulate import Case, Simulation, simulate
 from jaxacts.meanfield._spectrum import JacobianSpectrum, jacobian_spectrum
 from jaxacts.meanfield._trajectories import Trajectory, length_trajectory, trajectory
 
 __all__ = [
     "Case",
+    "Chi",
     "CorrelationFixedPoint",
     "CriticalPoint",
     "FixedPoint",

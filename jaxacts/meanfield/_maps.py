@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,24 @@ from jaxacts.moments import _sampling
 from jaxacts.moments._integrals import check_correlation, integrals, pair_integrals
 
 Array = jax.Array
+
+
+class Chi(NamedTuple):
+    """The growth of gradients with what is known about it.
+
+    Attributes:
+      value: χ; NaN when the length map has no fixed point to evaluate at.
+      error: estimate of its absolute error.
+      q: where it was evaluated.
+      stable: whether the length map stays near q: it is a fixed point that nearby variances do not leave.
+      status: the status of the fixed point, see `FixedPoint`, or "not a fixed point".
+    """
+
+    value: Array
+    error: float
+    q: float
+    stable: bool
+    status: str
 
 
 def length_map(f: Callable[..., Any], q: ArrayLike, sigma_w: ArrayLike, sigma_b: ArrayLike = 0.0) -> Array:
@@ -40,8 +58,13 @@ def length_map(f: Callable[..., Any], q: ArrayLike, sigma_w: ArrayLike, sigma_b:
 
 
 def chi(
-    f: Callable[..., Any], sigma_w: ArrayLike, sigma_b: ArrayLike = 0.0, *, q: ArrayLike | None = None
-) -> Array:
+    f: Callable[..., Any],
+    sigma_w: ArrayLike,
+    sigma_b: ArrayLike = 0.0,
+    *,
+    q: ArrayLike | None = None,
+    full_output: bool = False,
+) -> Array | Chi:
     r"""Growth of a gradient's second moment per layer, :math:`\chi = \sigma_w^2 E f'(\sqrt{q} z)^2`.
 
     At the fixed point of the length map it is also the slope of the correlation map at c = 1: below 1 inputs
@@ -52,9 +75,11 @@ def chi(
       sigma_w: standard deviation of the weights times the square root of the fan-in.
       sigma_b: standard deviation of the biases.
       q: where to evaluate; by default the fixed point of the length map that is reached from q = 1.
+      full_output: whether to return a :class:`Chi`; plain numbers only.
 
     Returns:
-      A scalar array; NaN with a warning when the length map has no fixed point to evaluate at.
+      A scalar array; NaN with a warning when the length map has no fixed point to evaluate at. With
+      `full_output` error estimate, stability and status too, and no warning.
 
     Example:
       >>> round(float(jaxacts.meanfield.chi(jaxacts.selu, 1.0)), 6)  # self-normalising is not edge of chaos
@@ -63,10 +88,30 @@ def chi(
     Reference:
       Schoenholz et al. (2017), https://arxiv.org/abs/1611.01232
     """
+    if full_output:
+        return _chi_in_full(f, sigma_w, sigma_b, q)
     q = _settled(f, sigma_w, sigma_b) if q is None else q
     if not _sampling.is_traced(q) and np.ndim(q) == 0 and np.isnan(np.asarray(q)):
         return _number(np.nan)
     return _number(_square(sigma_w) * integrals(f, lambda y, dy: (dy * dy,), q, slope=True).value[0])
+
+
+def _chi_in_full(f: Callable[..., Any], sigma_w: Any, sigma_b: Any, q: Any) -> Chi:
+    from jaxacts.meanfield._fixed import _attractor, _describe, plain
+
+    sigma_w, sigma_b = plain("sigma_w", sigma_w), plain("sigma_b", sigma_b)
+    point = (
+        _attractor(f, sigma_w, sigma_b, 1.0) if q is None else _describe(f, plain("q", q), sigma_w, sigma_b)
+    )
+    if np.isnan(point.q):
+        return Chi(_number(np.nan), np.inf, np.nan, False, point.status)
+    second = integrals(f, lambda y: (y * y,), point.q).value[0]
+    slope = integrals(f, lambda y, dy: (dy * dy,), point.q, slope=True)
+    # 1e-8 is what the fixed point is promised to.
+    fixed = abs(sigma_w**2 * second + sigma_b**2 - point.q) <= 1e-8 * max(point.q, 1.0)
+    stable, status = (point.stable, point.status) if fixed else (False, "not a fixed point")
+    value, error = (float(sigma_w**2 * number[0]) for number in slope)
+    return Chi(_number(value), error, float(point.q), bool(stable), status)
 
 
 def correlation_map(

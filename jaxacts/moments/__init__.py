@@ -4,11 +4,12 @@ A wide layer's pre-activations are Gaussian, so what it does to signals and grad
 against a Gaussian. They are computed here by Gauss-Legendre panels that begin at the function's kinks: plain
 Gauss-Hermite quadrature is wrong in the third digit for a rectifier.
 
-Two routes give the same numbers. Plain numbers in: adaptive quadrature on the host, with an error estimate,
-for any callable and any variance. Traced values in (`jit`, `vmap`, `grad`) and correlated pairs: a fixed set
-of panels, laid out once per callable by sampling it on the host. A callable that closes over traced values
-cannot be sampled beforehand; it gets its declared kinks and panels that suit functions whose structure has
-unit scale. The fixed panels resolve about a hundred periods of an oscillating function, the host thousands.
+Two routes give the same numbers. Plain numbers or small arrays in: adaptive quadrature on the host, with an
+error estimate, for any callable and any variance. Large arrays and traced values in (`jit`, `vmap`, `grad`):
+a fixed set of panels, laid out once per callable by sampling it on the host. A callable that closes over
+traced values cannot be sampled beforehand; it gets its declared kinks and panels that suit functions whose
+structure has unit scale. The fixed panels resolve about a hundred periods of an oscillating function, the
+host thousands.
 
 Precision: the host works in double precision whether x64 is enabled or not (unless `f` refuses float64), and
 rounds once, on return, to JAX's default float type. The traced route computes in that type: 1e-10 with x64
@@ -17,6 +18,7 @@ enabled, 2e-6 without.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -27,7 +29,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxacts.moments import _sampling
-from jaxacts.moments._integrals import integrals, pair_integrals
+from jaxacts.moments._integrals import each, integrals, pair_integrals
 
 __all__ = ["Estimate", "Moments", "dual", "expectation", "gain", "mean", "moments", "variance"]
 
@@ -243,6 +245,8 @@ def _central(f: Callable[..., Any], q: ArrayLike, mean: ArrayLike) -> Any:
     centre = integrals(f, _itself, q, mean).value[0]
     if np.ndim(centre) == 0:
         return integrals(f, lambda y: ((y - centre) ** 2,), q, mean)
+    if not _sampling.is_traced(q, mean, centre):
+        return each(functools.partial(_central, f), q, mean)
     shape = jnp.shape(centre)
     q, mean = jnp.broadcast_to(jnp.asarray(q), shape), jnp.broadcast_to(jnp.asarray(mean), shape)
 

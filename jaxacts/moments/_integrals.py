@@ -17,6 +17,8 @@ Array = jax.Array
 # Plain arithmetic from f(x), with `slope` f'(x) too, with `point` x before both; on NumPy and on JAX arrays.
 Integrands = Callable[..., tuple[Any, ...]]
 
+# Arrays of up to this many known settings are integrated one by one on the host: nothing is compiled there.
+_MANY, _MANY_PAIRS = 4096, 64
 # Variances for which a callable's table holds; others are integrated adaptively.
 _TABLE_FROM, _TABLE_TO = 1e-12, 1.5e6
 
@@ -40,10 +42,10 @@ def integrals(
     """Expectations of several functions of f(x) and f'(x) for x ~ N(mean, q)."""
     _sampling.check_callable(f)
     check_variance("q", q)
-    if not _sampling.is_traced(q, mean) and np.ndim(q) == 0 == np.ndim(mean):
+    if not _sampling.is_traced(q, mean) and 0 < np.broadcast(q, mean).size <= _MANY:
         try:
             with np.errstate(all="ignore"):  # what is not finite is reported in words
-                return _on_host(f, integrands, float(q), float(mean), slope, point)
+                return each(lambda q, mean: _on_host(f, integrands, q, mean, slope, point), q, mean)
         except _sampling.TracedCallable:
             pass
     return _in_jax(f, integrands, q, mean, slope, point)
@@ -57,10 +59,10 @@ def pair_integrals(
     check_variance("q1", q1)
     check_variance("q2", q2)
     check_correlation(c)
-    if not _sampling.is_traced(q1, q2, c) and np.ndim(q1) == np.ndim(q2) == np.ndim(c) == 0:
+    if not _sampling.is_traced(q1, q2, c) and 0 < np.broadcast(q1, q2, c).size <= _MANY_PAIRS:
         try:
             with np.errstate(all="ignore"):
-                return _pair_on_host(f, integrands, float(q1), float(q2), float(c), slope)
+                return each(lambda q1, q2, c: _pair_on_host(f, integrands, q1, q2, c, slope), q1, q2, c)
         except _sampling.TracedCallable:
             pass
     dtype = jnp.result_type(float)
@@ -73,6 +75,16 @@ def pair_integrals(
         return Integrals(*one(q1, q2, c))
     value, error = jax.vmap(one, out_axes=1)(q1.ravel(), q2.ravel(), c.ravel())
     return Integrals(value.reshape(-1, *c.shape), error.reshape(-1, *c.shape))
+
+
+def each(one: Callable[..., Integrals], *settings: Any) -> Integrals:
+    """The integrals at each of several known settings, which broadcast."""
+    arrays = np.broadcast_arrays(*(np.asarray(setting, dtype=float) for setting in settings))
+    if arrays[0].ndim == 0:
+        return one(*map(float, arrays))
+    parts = [one(*map(float, values)) for values in zip(*(array.ravel() for array in arrays), strict=True)]
+    shape = (-1, *arrays[0].shape)
+    return Integrals(*(np.stack(rows, axis=-1).reshape(shape) for rows in zip(*parts, strict=True)))
 
 
 def _pair_on_host(f, integrands: Integrands, q1: float, q2: float, c: float, slope: bool) -> Integrals:
