@@ -124,20 +124,16 @@ def main(
         kind = type(results)
     results = from_json(kind, kept["results"])
     folder.mkdir(parents=True, exist_ok=True)
+    about = {"experiment": name, "question": doc.splitlines()[0], "mode": mode}
+    kept = {"config": to_json(dataclasses.asdict(config)), **kept}
+    _write_json(path, {**about, **kept})  # hours of results outlive a mistake in the judgement
     answer, checks = judge(results)
-    _write_json(
-        path,
-        {
-            "experiment": name,
-            "question": doc.splitlines()[0],
-            "mode": mode,
-            "answer": answer,
-            "holds": all(check.holds for check in checks),
-            "checks": [to_json({**dataclasses.asdict(check), "holds": check.holds}) for check in checks],
-            "config": to_json(dataclasses.asdict(config)),
-            **kept,
-        },
-    )
+    judged = {
+        "answer": answer,
+        "holds": all(check.holds for check in checks),
+        "checks": [to_json({**dataclasses.asdict(check), "holds": check.holds}) for check in checks],
+    }
+    _write_json(path, {**about, **judged, **kept})
     save_figure(plot, results, folder / f"{name}.png")
     for check in checks:
         print(f"  {'holds' if check.holds else 'FAILS'}  {check}")

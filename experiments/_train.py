@@ -34,13 +34,17 @@ def threads(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         return list(pool.map(function, items))
 
 
-def compiled(function: Callable[..., Any], name: Any, *args: Any) -> Any:
-    """The function compiled for these arguments: once a name and shape, whichever thread asks first."""
+def compiled(function: Callable[..., Any], name: Any, *args: Any, precision: str = "float32") -> Any:
+    """The function compiled for these arguments: once a name and shape, whichever thread asks first.
+
+    With a 16-bit precision every operation rounds, as in the lab.
+    """
     leaves, tree = jax.tree.flatten(args)
-    key = (name, tree, *[(leaf.shape, leaf.dtype) for leaf in leaves])
+    options = training.compiler_options(precision)
+    key = (name, precision, tree, *[(leaf.shape, leaf.dtype) for leaf in leaves])
     with _LOCK:
         if key not in _COMPILED:
-            _COMPILED[key] = jax.jit(function).lower(*args).compile()
+            _COMPILED[key] = jax.jit(function).lower(*args).compile(compiler_options=options)
         return _COMPILED[key]
 
 
@@ -135,7 +139,7 @@ def train(
     order = minibatches(seed, len(data.x_train), batch, 0, steps)
     if observe is None:
         args = (state, run, data, order, np.int32(0), np.array(stops, np.int32))
-        state, records = compiled(make, program, *args)(*args)
+        state, records = compiled(make, program, *args, precision=program.precision)(*args)
         return jax.tree.map(np.asarray, records), state.parameters, []
     longest = max(np.diff([0, *stops]))
     seen, pieces = [observe(state.parameters)], []
@@ -143,7 +147,7 @@ def train(
         rows = order[begin : begin + longest]
         rows = np.concatenate([rows, np.zeros((longest - len(rows), batch), np.int32)])
         args = (state, run, data, rows, np.int32(begin), np.array([stop], np.int32))
-        state, record = compiled(make, program, *args)(*args)
+        state, record = compiled(make, program, *args, precision=program.precision)(*args)
         pieces.append(jax.tree.map(np.asarray, record))
         seen.append(observe(state.parameters))
     records = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
