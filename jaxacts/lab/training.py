@@ -310,23 +310,26 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
     def evaluate(state: State, run: Run, data: Data) -> dict[str, Array]:
         # Layers run as a scan here even when few: half the code to compile, and evaluation is rare.
         state = state._replace(parameters=mlp.stacked(state.parameters))
-        plain, pair = (functools.partial(f, run.activation) for f in (choose.plain, choose.pair))
-        ranked = "effective_rank" in program.measure
-        inner = ranked or bool({"dead", "saturated"} & set(program.measure))
+        slopes_wanted = bool({"dead", "saturated"} & set(program.measure))
+        rows = len(data.x_validation)
 
-        def watched(z: Array) -> tuple[Array, tuple[Array, Array | None]]:
-            value, slope = pair(z)
-            return value, (slope, value if ranked else None)
+        def watched(z: Array) -> tuple[Array, dict[str, Array]]:
+            # Measured here, layer by layer: storing the tables of all layers takes longer than all the rest.
+            value, slope = (
+                choose.pair(run.activation, z) if slopes_wanted else (choose.plain(run.activation, z), z)
+            )
+            table, slopes, values = ([array[:rows]] for array in (z, slope, value))
+            return value, measures.layer_measures(table, slopes, run.supremum, program.measure, values)
 
         # Both splits in one pass, as every activation site is one more copy of all branches to compile.
-        rows = len(data.x_validation)
         out = forward(
-            state.parameters, jnp.concatenate([data.x_validation, data.x_test]), watched if inner else plain,
-            statistics=state.statistics, has_extra=inner,
+            state.parameters, jnp.concatenate([data.x_validation, data.x_test]), watched,
+            statistics=state.statistics, has_extra=True,
         )  # fmt: skip
-        inside, extra = jax.tree.map(lambda leaf: leaf[..., :rows, :], (out.preactivations, out.extra))
-        slopes, values = _apart(extra) if inner else (None, None)
-        found = measures.layer_measures(inside, slopes, run.supremum, program.measure, values)
+        extra = out.extra
+        if isinstance(extra, list):
+            extra = jax.tree.map(lambda *layers: jnp.stack(layers), *extra)
+        found = {name: layers[:, 0] for name, layers in extra.items()}
         found.update(whole_network(state, run, data))
         for part, output, target in (
             ("validation", out.output[:rows], data.y_validation),
@@ -432,11 +435,6 @@ def make_run(
     """
     rate, top, decay, dropped = (np.float32(x) for x in (learning_rate, supremum, weight_decay, dropout))
     return Run(np.int32(activation), rate, top, decay, dropped, np.uint32(seed))
-
-
-def _apart(extra: Any) -> tuple[Any, Any]:
-    """What activations returned beside their value, layer by layer: a list of pairs as a pair of tuples."""
-    return tuple(zip(*extra, strict=True)) if isinstance(extra, list) else extra
 
 
 def _decay(updates: mlp.Parameters, parameters: mlp.Parameters, rate: Array) -> mlp.Parameters:
