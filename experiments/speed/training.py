@@ -94,8 +94,12 @@ def peer(
 
 
 def has_torch(python: str) -> bool:
-    """Whether an interpreter can import PyTorch."""
-    return subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode == 0
+    """Whether an interpreter is there and can import PyTorch."""
+    try:
+        done = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
 
 
 def measure(rounds: int, width: int, python: str, peers: bool = True) -> tuple[dict[str, Times], float]:
