@@ -62,13 +62,21 @@ def probe(plan: Any, workers: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         short = sweep.plan(small, folder, plan.platform)
         sweep.run(short, workers=workers)
-        end = next(event for event in store.read_events(folder) if event["event"] == "end")
-    training = max(end["seconds"] - end["compile_seconds"], 1e-3)
+        events = store.read_events(folder)
+    # the batches alone: starting and waiting happen once, and would be blown up with the rest
+    training = max(sum(event["seconds"] for event in events if event["event"] == "batch"), 1e-3)
+    compiling = next(event["compile_seconds"] for event in events if event["event"] == "end")
+    # on an accelerator the runs of a batch go side by side and take about as long as one
+    together = max if plan.platform != "cpu" else sum
     cost = [
-        sum(execution._seconds(run, plan.dataset, p.config.steps) for run in p.runs) for p in (plan, short)
+        sum(
+            together(execution._seconds(p.runs[run], plan.dataset, p.config.steps) for run in batch)
+            for batch in p.batches
+        )
+        for p in (plan, short)
     ]
-    at_once = [min(workers, len(p.batches)) for p in (plan, short)]
-    return training * cost[0] / cost[1] * at_once[1] / at_once[0], end["compile_seconds"]
+    at_once = min(workers, len(plan.batches))
+    return training * cost[0] / cost[1] / at_once, compiling
 
 
 def _peak_bytes() -> int:
