@@ -153,6 +153,7 @@ def test_many_facets_are_told_together():
     assert len(found.headline) < 2 * len(facets)
     leads = [row["activation"] for row in found.rows if row["best"]]
     assert f"gelu in {leads.count('gelu')}" in found.headline[1]
+    assert any("Significantly worse" in text and "sigmoid in 4" in text for text in found.headline)
     assert any("sigmoid did not learn in 20 of 20 runs, in all 4 settings" in text for text in found.headline)
 
 

@@ -51,6 +51,13 @@ def _many(rows: Sequence[Row], facets: Sequence[str]) -> list[str]:
         sentences.append(
             f"In every setting {_list(always)} {verb} best or not distinguishable from the best."
         )
+    worse = {
+        name: sum(row["as_good"] is False for row in rows if row["activation"] == name) for name in names
+    }
+    behind = sorted((name for name in names if worse[name]), key=lambda name: -worse[name])
+    if behind:
+        listed = ", ".join(f"{name} in {worse[name]}" for name in behind)
+        sentences.append(f"Significantly worse than the best: {listed} of {len(facets)} settings.")
     for key, words in (("diverged", "diverged"), ("not_learned", "did not learn")):
         for name in names:
             found = [row for row in rows if row["activation"] == name]
