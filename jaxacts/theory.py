@@ -23,6 +23,15 @@ _KINDS = {
 }
 
 
+# What the numbers do not say by themselves, by the status of the fixed point or by the phase.
+_WARNINGS = {
+    "unstable": "the variance of a real network drifts away from this fixed point, which is unstable",
+    "dying": "the signal dies out with depth",
+    "diverging": "the variance of the signal grows without bound",
+    "unsettled": "the variance of the signal never settles",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Options(_common.Verbosity):
     """Which activation, how deep, at which setting."""
@@ -190,10 +199,16 @@ def lines(report: Report, quiet: bool = False) -> list[str]:
     )
     out.append(f"  signal variance    {fixed}{note}")
     out.append(f"  chi                {_number(report.chi)}")
-    out.append(f"  depth scales       xi_q {_number(report.xi_q)}, xi_c {_number(report.xi_c)} layers")
+    length = f"xi_q {_number(report.xi_q)}"
+    if report.xi_q < 0:
+        length = f"xi_q none (deviations grow e-fold every {-report.xi_q:.3g} layers)"
+    out.append(f"  depth scales       {length}, xi_c {_number(report.xi_c)} layers")
     depth = "no limit in sight" if math.isinf(report.trainable) else f"about {report.trainable:.3g} layers"
     out.append(f"  trainable depth    {depth} (6 xi_c)")
     out.append(f"  correlations       tend to {_number(report.correlation)}; f is {report.smoothness}")
+    warning = _WARNINGS.get(report.length_status if report.length_status == "unstable" else report.phase)
+    if warning:
+        out.append(f"  warning            {warning}")
     out += ["", "Recommended initialisation", "  " + report.recommended]
     if quiet:
         return out

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import jaxacts
 from jaxacts import cli, meanfield, theory
@@ -23,6 +24,12 @@ def test_gelu(capsys, x64):
     assert "sigma_w 2.000000000   q 0   at vanishing signal, UNSTABLE" in out
     assert "the forward gain: there is no stable critical point" in out
     assert "Recommended initialisation" in out
+    # V'(1) = E f f' z over E f², by the trapezoidal rule, which is exact to rounding here
+    z = np.linspace(-12, 12, 4001)
+    weights, gelu = stats.norm.pdf(z), z * stats.norm.cdf(z)
+    slope = np.sum(weights * gelu * (stats.norm.cdf(z) + z * weights) * z) / np.sum(weights * gelu**2)
+    assert f"deviations grow e-fold every {1 / math.log(slope):.3g} layers" in out
+    assert "drifts away from this fixed point, which is unstable" in out
     rows = [line.split() for line in out.splitlines() if line.strip()[:1].isdigit()]
     assert [int(rows[0][0]), int(rows[-1][0])] == [0, 50]
     run = meanfield.trajectory(jaxacts.gelu, 50, float(jaxacts.moments.gain(jaxacts.gelu)))
@@ -52,7 +59,11 @@ def test_json_at_a_setting(capsys):
     [
         (["relu"], ["critical", "neutral", "stable critical point", "f is kinked"]),
         (["softplus"], ["none: no sigma_w keeps both", "there is no stable critical point"]),
-        (["relu", "--sigma-w", "2", "--sigma-b", "0.1"], ["diverging", "none (diverges)", "unknown"]),
+        (
+            ["relu", "--sigma-w", "2", "--sigma-b", "0.1"],
+            ["diverging", "none (diverges)", "grows without bound"],
+        ),
+        (["relu", "--sigma-w", "1.2"], ["dying", "dies out with depth"]),
         (["tanh", "--sigma-b", "0.05"], ["1.122539005", "no limit in sight"]),
         (["leaky_relu:negative_slope=0.2"], ["1.386750491"]),  # √(2 / 1.04)
     ],

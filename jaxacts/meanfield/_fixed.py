@@ -317,8 +317,8 @@ def depth_scales(
       full_output: whether to append the status.
 
     Returns:
-      A pair of scalar arrays, NaN with a warning where there is no fixed point; with `full_output` a third
-      entry, the status in words.
+      A pair of scalar arrays, NaN with a warning where there is no fixed point; negative at an unstable fixed
+      point, where deviations grow. With `full_output` a third entry, the status in words.
 
     Example:
       >>> xi_q, xi_c = jaxacts.meanfield.depth_scales(jaxacts.tanh, 2.5, 0.3)
