@@ -173,33 +173,30 @@ def test_bad_settings(settings, message):
 # --- diagnosis ----------------------------------------------------------------------------------------------
 
 MEASURES = ("gradient_norm", "preactivation", "dead", "saturated", "update_ratio")
-TINY = {
-    "dataset": "digits",
-    "seeds": 1,
-    "steps": 60,
-    "record_every": 10,
-    "batch_size": 32,
-    "measure": MEASURES,
-}
+TINY = {"dataset": "digits", "seeds": 1, "record_every": 5, "batch_size": 32, "measure": MEASURES}
 # Two networks only: what differs is no part of the compiled program.
-SHALLOW = {**TINY, "activations": ("tanh", "sigmoid", "silu", "relu"), "depth": 2, "width": 16}
-DEEP = {**TINY, "activations": ("relu", "identity"), "depth": 16, "width": 96, "learning_rates": (3e-4,)}
+SHALLOW = {**TINY, "activations": ("tanh", "sigmoid", "silu", "relu"), "depth": 2, "width": 16, "steps": 60}
+DEEP = {
+    **TINY, "activations": ("relu", "identity"), "depth": 32, "width": 160, "steps": 20, "batch_size": 16,
+    "learning_rates": (5e-4,),
+}  # fmt: skip
 ILL = {
     "vanishing gradients": ("relu", {**DEEP, "init": "lecun"}),  # each layer halves the mean square
     "exploding gradients": ("identity", {**DEEP, "init": "he"}),  # each layer doubles it
     "dead units": ("relu", {**SHALLOW, "learning_rates": (1.0,)}),
     "saturation": ("tanh", {**SHALLOW, "learning_rates": (0.3,)}),
-    "large updates": ("silu", {**SHALLOW, "learning_rates": (0.3,)}),
+    "large updates": ("silu", {**SHALLOW, "learning_rates": (1.0,)}),
     "off-centre activations": ("sigmoid", {**SHALLOW, "learning_rates": (3e-3,)}),
     "small updates": ("tanh", {**SHALLOW, "learning_rates": (1e-6,)}),
     "divergence": ("relu", {**SHALLOW, "learning_rates": (1e15,)}),
 }
 
 
-def _accuracy(results, activation):
+def _loss(results, activation):
+    """Validation loss at the end, infinite for a run that diverged."""
     index = results.select(chosen=True, activation=activation)
-    last = results.curves["validation_accuracy"][index, -1]
-    return float(np.where(results.diverged[index], 0.0, last).mean())
+    last = results.curves["validation_loss"][index, -1]
+    return float(np.where(results.diverged[index], math.inf, last).mean())
 
 
 @pytest.mark.parametrize("illness", ILL)
@@ -217,8 +214,8 @@ def test_every_illness_is_found_and_the_change_helps(illness, tmp_path, monkeypa
     change = dataclasses.replace(found, diagnosis=(finding,))
     cured = lab.compare(config=advice.apply(change, config), output=tmp_path / "cured")
     instead = finding.change.get("activations", activation)
-    # Ten classes, 288 validation examples: 0.1 is more than three standard errors of an accuracy.
-    assert _accuracy(cured, instead) > _accuracy(sick, activation) + 0.1
+    # A tenth is far beyond what 288 validation examples leave open: these losses differ by factors.
+    assert _loss(cured, instead) < 0.9 * _loss(sick, activation)
     assert illness not in [one.topic for one in lab.advise(run=cured).diagnosis if one.activation == instead]
     _recommend.usual.cache_clear()
 
@@ -238,27 +235,31 @@ def test_the_command_prints_every_sentence_with_its_source(capsys, monkeypatch):
         assert f"{finding.evidence}, {finding.number:.4g}" in whole
 
 
-def test_the_command_diagnoses_a_folder(tmp_path, capsys):
+def test_the_command_diagnoses_a_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(_recommend, "CANDIDATES", ("silu", "elu", "relu"))
+    _recommend.usual.cache_clear()
     folder = tmp_path / "run"
-    lab.compare(
-        ["relu"], dataset="wine", depth=1, width=8, steps=10, record_every=5, seeds=1, batch_size=32,
-        learning_rates=(1e-2,), measure=("dead",), output=folder,
-    )  # fmt: skip
+    results = lab.compare(config=lab.CompareConfig(**SHALLOW, learning_rates=(1e-6,)), output=folder)
     assert cli.main(["advise", str(folder), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == advice.SCHEMA
     assert document["run"] == str(folder)
     assert document["setting"] == {
-        "depth": 1, "width": 8, "data_type": "tabular", "precision": "float32", "normalisation": "none",
+        "depth": 2, "width": 16, "data_type": "image", "precision": "float32", "normalisation": "none",
     }  # fmt: skip
-    last = document["diagnosis"][-1]
-    assert last["topic"] == "not recorded"
-    assert "too small or too large updates" in last["sentence"]
-    assert document["changes"]["measure"] == list(MEASURES)
+    assert {one["topic"] for one in document["diagnosis"]} >= {"small updates"}
+    assert document["changes"]["learning_rates"]
     assert cli.main(["advise", str(folder), "--quiet"]) == 0
-    out = capsys.readouterr().out
-    assert "Run the comparison again with --measure" in " ".join(out.split())
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Run the comparison again with --" in out
     assert "[theory" not in out
+    # what was not recorded is said
+    kept = {name: curve for name, curve in results.curves.items() if "loss" in name or "accuracy" in name}
+    bare = lab.advise(run=dataclasses.replace(results, curves=kept))
+    assert [finding.topic for finding in bare.diagnosis][-1] == "not recorded"
+    assert "too small or too large updates" in bare.diagnosis[-1].sentence
+    assert bare.changes["measure"] == MEASURES
+    _recommend.usual.cache_clear()
 
 
 @pytest.mark.parametrize(

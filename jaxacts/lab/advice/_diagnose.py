@@ -244,7 +244,7 @@ def _dead(case: _Case) -> list[Finding]:
     first, last = case.mean("dead", 0), case.mean("dead", -1)
     if not last >= DEAD:
         return []
-    born = first >= 0.5 * last
+    born = first >= 0.5 * last and not _fast(case)
     words = (
         f"{100 * last:.0f} % of the units are dead after the last step, {100 * first:.0f} % were at step "
         f"{case.results.steps[0]}; no example can move them any more. "
@@ -259,6 +259,14 @@ def _dead(case: _Case) -> list[Finding]:
         words += f"Training killed them at the learning rate {case.rate:g}: try {_numbers(case.lower())}."
     finding = case.finding("dead units", words, last, "curve dead", **change)
     return [finding, *case.quote("dead units", "born_dead" if born else "dead_units")]
+
+
+def _fast(case: _Case) -> bool:
+    """Whether the learning rate is beyond what the theory or the size of the first steps allow."""
+    ratios = case.curve("update_ratio")
+    if case.usual_rates and case.rate > max(case.usual_rates):
+        return True
+    return ratios is not None and bool(np.nanmedian(ratios[:, 0]) > LARGE_STEP)
 
 
 def _saturation(case: _Case) -> list[Finding]:

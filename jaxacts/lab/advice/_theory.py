@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -120,7 +121,8 @@ def outlook(name: str, f: Callable[..., Any], depth: int, width: int, normalisat
       Schoenholz et al. (2017), https://arxiv.org/abs/1611.01232; for batch normalisation Yang et al. (2019),
       https://arxiv.org/abs/1902.08129
     """
-    with _sampling.double_precision():
+    with _sampling.double_precision(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the error below says it
         found = moments.moments(f)
         second, slope = float(found.second), float(found.slope_second)
         variance, mean = float(found.variance), float(found.mean)
