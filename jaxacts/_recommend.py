@@ -126,17 +126,16 @@ def _critical(f: Callable[..., Array], depth: int, numbers: dict[str, float]) ->
             continue
         sigma_w, q = float(point.sigma_w), float(point.q)
         kernel = _normal(sigma_w)
-        law = "normal"
         if smooth:
             kernel = _draw.initializer(_draw.orthogonal_matrix, scale=sigma_w, column_axis=-1)
-            law = "orthogonal"
-        size = f"{sigma_w:.4g} times an orthogonal matrix" if smooth else f"{sigma_w:.4g} / sqrt(fan_in)"
+        size = f"{sigma_w:.4g} times an orthogonal matrix"
+        if not smooth:
+            size = f"normal, of standard deviation {sigma_w:.4g} / sqrt(fan_in)"
+        biases = f"biases of standard deviation {sigma_b:g}" if sigma_b else "zero biases"
         words = (
-            f"Use {law} weights of size {size} and biases of standard deviation {sigma_b:g}. This is the "
-            f"critical "
-            f"point of {_name(f)} (chi_1 = 1, signal variance {q:.3g}, stable): gradients keep their size "
-            f"through "
-            f"{depth} layers. The forward gain {numbers['gain']:.4g} would change them by a factor of "
+            f"Use weights that are {size}, and {biases}. This is the critical point of {_name(f)} "
+            f"(chi_1 = 1, signal variance {q:.3g}, stable): gradients keep their size through {depth} "
+            f"layers. The forward gain {numbers['gain']:.4g} would change them by a factor of "
             f"{numbers['gradient']:.3g} (chi_1 = {numbers['chi']:.4g} per layer)."
         )
         if smooth:
