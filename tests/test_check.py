@@ -118,6 +118,18 @@ def test_scale_beside_a_zero_is_that_of_the_slope():
 # the points
 
 
+def test_scales_come_from_all_batches():
+    def batch(x):
+        values = (np.sin(x), np.cos(x), -np.sin(x))
+        return x, [(value, np.zeros(x.size)) for value in values]
+
+    # three points between two zeros far out do not show that there are zeros; many points do
+    few, many = batch(np.array([22.2, 22.3, 22.4])), batch(np.linspace(15.0, 30.0, 500))
+    alone, together = accuracy._scales([few])[0], accuracy._scales([few, many])[0]
+    np.testing.assert_array_equal(alone[2], np.abs(np.sin(few[0])))
+    np.testing.assert_allclose(together[2], 1, atol=1e-3)
+
+
 def test_points_cover_what_they_promise():
     assert _points.all_finite(BF16).size == 65280
     assert _points.all_finite(F16).size == 63488

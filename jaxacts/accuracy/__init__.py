@@ -305,9 +305,8 @@ def _cells(
 ) -> list[Cell]:
     """Judge one type: all batches of finite points, NaN and, where the limits are known, the infinities."""
     found: list[list[tuple[np.ndarray, ...]]] = [[], [], []]
-    for x, truth in batches:
+    for (x, truth), scale in zip(batches, _scales(batches), strict=True):
         computed = run(x)
-        scale = _ulp.scales(x, (truth[0][0], truth[1][0], truth[2][0]))
         # a subnormal input may be taken for zero: only what is not a number would be wrong there
         claimed = (np.abs(x) >= form.tiny) | (x == 0) | (not form.flushes)
         for order in range(3):
@@ -324,6 +323,19 @@ def _cells(
         wrong = _specials(run, form, order, limits)
         cells.append(Cell(form.name, order, *worst, nans, infs, x.size, wrong))
     return cells
+
+
+def _scales(batches: list[tuple[np.ndarray, list[_ulp.Truth]]]) -> list[list[np.ndarray]]:
+    """The scales of every batch, from all batches: a few points may all lie on one side of zero crossings."""
+    x = np.concatenate([points for points, _ in batches])
+    order = np.argsort(x, kind="stable")
+    value, slope, bend = (np.concatenate([truth[k][0] for _, truth in batches])[order] for k in range(3))
+    columns = []
+    for column in _ulp.scales(x[order], (value, slope, bend)):
+        back = np.empty_like(column)
+        back[order] = column
+        columns.append(np.split(back, np.cumsum([points.size for points, _ in batches])[:-1]))
+    return [list(scale) for scale in zip(*columns, strict=True)]
 
 
 def _specials(run: _run.Runner, form: _ulp.Format, order: int, limits: np.ndarray | None) -> tuple[str, ...]:
