@@ -1,9 +1,10 @@
 """Write docs/catalogue.md and the two gallery pictures.
 
-    python tools/build_catalogue.py [--measure]
+    python tools/build_catalogue.py [--measure [NAME ...]]
 
 The page lists every function with formula, facts, accuracy and reference. The accuracy comes from
-docs/accuracy.json, which `--measure` writes anew with `jaxacts check --json` (several minutes).
+docs/accuracy.json, which `--measure` writes anew with `jaxacts check --json`, for the named functions or all
+(several minutes).
 """
 
 from __future__ import annotations
@@ -24,17 +25,30 @@ from jaxacts import catalogue
 from jaxacts._declare import _OTHERS
 
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
+ACCURACY = DOCS / "accuracy.json"
 COLUMNS = 10
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 
 
-def measure() -> None:
-    """Run the check of the whole catalogue and keep what it prints."""
-    command = [sys.executable, "-m", "jaxacts", "check", "--json"]
+def measure(names: list[str]) -> None:
+    """Run the check of these functions, or of all, and keep the worst errors that it prints."""
+    command = [sys.executable, "-m", "jaxacts", "check", *names, "--json"]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode not in (0, 1):
         raise SystemExit(result.stderr)
-    (DOCS / "accuracy.json").write_text(json.dumps(json.loads(result.stdout), indent=1) + "\n")
+    keep(json.loads(result.stdout))
+
+
+def keep(document: dict) -> None:
+    """Put what `jaxacts check --json` printed into docs/accuracy.json; other functions stay as they are."""
+    found = json.loads(ACCURACY.read_text()) if ACCURACY.exists() else {}
+    for entry in document["functions"]:
+        cells: dict[str, list] = {"backend": document["backend"]}
+        for cell in entry["cells"]:
+            cells.setdefault(cell["dtype"], []).append({"error": cell["error"], "at": cell["at"]})
+        found[entry["name"]] = cells
+    lines = [f"{json.dumps(name)}: {json.dumps(found[name])}" for name in jaxacts.records() if name in found]
+    ACCURACY.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def gallery(order: int, path: pathlib.Path) -> None:
@@ -71,18 +85,15 @@ def gallery(order: int, path: pathlib.Path) -> None:
 
 
 def accuracy() -> dict[str, str]:
-    """Worst error in ULP of f / f' / f'' in float32 and in float64, by name."""
-    path = DOCS / "accuracy.json"
-    if not path.exists():
-        return {}
-    cells: dict[str, dict[str, list[str]]] = {}
-    for entry in json.loads(path.read_text())["functions"]:
-        for cell in entry["cells"]:
-            mine = cells.setdefault(entry["name"], {}).setdefault(cell["dtype"], [])
-            mine.append(f"{cell['error']:.2f}")
+    """Worst error in ULP of f / f' / f'' in each float type, by name."""
+    found = json.loads(ACCURACY.read_text()) if ACCURACY.exists() else {}
     return {
-        name: "<br>".join(f"{kind}: {' / '.join(v)}" for kind, v in found.items())
-        for name, found in cells.items()
+        name: "<br>".join(
+            f"{kind}: " + " / ".join(f"{float(cell['error']):.2f}" for cell in cells)
+            for kind, cells in types.items()
+            if kind != "backend"
+        )
+        for name, types in found.items()
     }
 
 
@@ -124,7 +135,7 @@ def page() -> str:
 
 if __name__ == "__main__":
     if "--measure" in sys.argv[1:]:
-        measure()
+        measure(sys.argv[2:])
     DOCS.mkdir(exist_ok=True)
     gallery(0, DOCS / "gallery_functions.png")
     gallery(1, DOCS / "gallery_derivatives.png")
