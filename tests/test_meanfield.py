@@ -84,6 +84,29 @@ def test_maps_of_relu_and_erf(x64):
         assert float(meanfield.correlation_map(erf, c, 1.7, 0.3, q=q)) == pytest.approx(truth, abs=1e-12)
 
 
+def hermite_coefficients(f, q, count):
+    """Of f(√q z) in normalised Hermite polynomials: E f(u) f(v) is the sum of their squares times c^k."""
+    before, now, found = np.zeros_like(POINTS), np.ones_like(POINTS), []
+    for k in range(count):
+        found.append(WEIGHTS @ (f(math.sqrt(q) * POINTS) * now))
+        before, now = now, (POINTS * now - math.sqrt(k) * before) / math.sqrt(k + 1)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("name", ["tanh", "gelu"])
+def test_correlation_map_and_slope_by_hermite_coefficients(name, x64):
+    """No two-dimensional quadrature at all."""
+    f, textbook = getattr(jaxacts, name), {"tanh": np.tanh, "gelu": lambda x: x * stats.norm.cdf(x)}[name]
+    q, w, b = 0.8, 1.4, 0.2
+    squares, k = hermite_coefficients(textbook, q, 60) ** 2, np.arange(60)  # 0.5^60 is 1e-18
+    length = w**2 * (WEIGHTS @ textbook(math.sqrt(q) * POINTS) ** 2) + b**2
+    for c in (-0.5, 0.3):
+        value = (w**2 * np.sum(squares * c**k) + b**2) / length
+        assert float(meanfield.correlation_map(f, c, w, b, q=q)) == pytest.approx(value, abs=1e-11)
+        slope = w**2 * np.sum(squares[1:] * k[1:] * c ** (k[1:] - 1)) / length
+        assert float(meanfield.correlation_slope(f, c, w, b, q=q)) == pytest.approx(slope, abs=1e-11)
+
+
 @pytest.mark.parametrize(("sigma_w", "sigma_b"), [(0.5, 0.2), (1.3, 0.0), (3.0, 0.1)])
 def test_fixed_point_of_erf(sigma_w, sigma_b, x64):
     q = 1.0
