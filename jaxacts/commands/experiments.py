@@ -190,7 +190,9 @@ def _run(row: dict[str, Any], folder: Path, options: Options) -> dict[str, Any]:
         print(f"jaxacts: {row['name']} was ended by signal {-code}", file=sys.stderr)
     code = 1 if code < 0 else code
     written = stored.is_file() and stored.stat().st_mtime_ns != before  # not what an earlier run left
-    outcome = _outcome(stored) if written else {"minutes": None, "answer": None, "holds": None}
+    outcome: dict[str, Any] = {"minutes": None, "answer": None, "holds": None}
+    if written:
+        outcome |= _outcome(stored)
     outcome["figure"] = str(stored.with_suffix(".png")) if written else None
     if options.quiet and not options.json and written:
         print(outcome["answer"])
