@@ -43,16 +43,32 @@ def logits(parameters, x):
 
 
 @pytest.fixture(scope="module")
-def trained(data):
-    """Three steps with every measure, and the same without any."""
-    rows = execution.minibatches(0, 40, 10, 0, 3)
-    found = []
-    for names in (measures.MEASURES, ()):
+def train(data):
+    """Training with the given measures, compiled once for each choice."""
+    compiled = {}
+
+    def call(names, stops, state=None, begin=0):
         program = training.Program((jaxacts.tanh,), measure=names)
-        train = jax.jit(training.make_train(program))
-        start = training.start(program, initial())
-        found.append(train(start, training.make_run(0, 0.01), data, rows, 0, np.array([2, 3], np.int32)))
-    return found
+        compiled.setdefault(names, jax.jit(training.make_train(program)))
+        state = training.start(program, initial()) if state is None else state
+        rows = np.roll(execution.minibatches(0, 40, 10, 0, 3), -begin, axis=0)
+        run = training.make_run(0, 0.01)
+        return compiled[names](state, run, data, rows, np.int32(begin), np.array(stops, np.int32))
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def trained(train):
+    """Three steps with every measure, and the same without any."""
+    return [train(names, [2, 3]) for names in (measures.MEASURES, ())]
+
+
+def test_measures_are_the_same_when_training_is_cut_in_two(train, trained):
+    state, first = train(measures.MEASURES, [2, 2])
+    _, second = train(measures.MEASURES, [3, 3], state, begin=2)
+    for name, whole in trained[0][1].items():
+        np.testing.assert_array_equal([first[name][0], second[name][0]], whole, err_msg=name)
 
 
 def test_measures_change_nothing_in_the_training(trained):
