@@ -8,6 +8,9 @@ from typing import Any
 
 from jaxacts.commands import _common
 
+# Below this width the table leaves out gradients, dead and saturated units, and p (the marks tell it).
+_WIDE, _NARROW = 110, (0, 1, 2, 3, 4, 5, 9)
+
 
 def unfinished(folder: Path, *, as_json: bool) -> int:
     """What to say when other workers or shards still have to do their part."""
@@ -31,13 +34,24 @@ def show(summarised: Any, results: Any, *, as_json: bool, quiet: bool, folder: P
             print(report.subtitle(results))
         for facet in results.facets:
             rows = [row for row in summarised.rows if row["facet"] == facet]
-            _common.show(_common.table(*_table(rows, summarised.score), title=facet))
+            _common.show(_fitted(*_table(rows, summarised.score), facet))
         if not quiet:
             print("\n".join(summarised.headline))
             print(footnotes(summarised, results))
     if not as_json and not quiet and (folder / "report.html").exists():
         _common.say(f"pictures and a page to explore: {folder / 'report.html'}")
     _common.say(str(folder))
+
+
+def _fitted(columns: list[tuple[str, str]], lines: list[list[str]], title: str) -> Any:
+    """The table; on a narrow terminal without what describes the training, which the page has."""
+    if _common.console().width < _WIDE:
+        columns = [columns[i] for i in _NARROW]
+        lines = [[line[i] for i in _NARROW] for line in lines]
+    made = _common.table(columns, lines, title=title)
+    for i in (1, 3):  # names and intervals are read as a whole
+        made.columns[i].no_wrap = True
+    return made
 
 
 def footnotes(summarised: Any, results: Any) -> str:
