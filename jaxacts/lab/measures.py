@@ -183,11 +183,11 @@ def for_weights(function: Callable[..., Array], *trees: Parameters) -> Array:
       [0.0, 0.0, 0.0]
     """
     hidden = [tree.hidden for tree in trees]
-    if isinstance(hidden[0], Layer):
-        middle = function(*[layer.weight for layer in hidden])
-    else:
-        middle = [function(*[layer.weight for layer in layers]) for layers in zip(*hidden, strict=True)]
     first, last = (function(*[getattr(tree, end).weight for tree in trees]) for end in ("first", "last"))
+    if isinstance(hidden[0], Layer):  # never layer by layer: the program must not grow with the depth
+        middle = function(*[layer.weight for layer in hidden])
+        return jnp.concatenate([first[None], middle, last[None]])
+    middle = [function(*[layer.weight for layer in layers]) for layers in zip(*hidden, strict=True)]
     return jnp.stack([first, *middle, last])
 
 
