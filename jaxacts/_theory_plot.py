@@ -33,7 +33,8 @@ def draw(
     _phases(panels[0, 2], f, report)
     _simulated(panels[1], f, report, start, width, networks, seed)
     setting = rf"$\sigma_w$ = {report.sigma_w:.4g}, $\sigma_b$ = {report.sigma_b:g}"
-    figure.suptitle(f"{report.name} at {setting}: {report.phase}", fontsize=13)
+    drift = "; unstable, finite networks drift away" if report.length_status == "unstable" else ""
+    figure.suptitle(f"{report.name} at {setting}: {report.phase}{drift}", fontsize=13)
     return plotting._save(figure, path)
 
 
