@@ -104,6 +104,8 @@ def _phases(axes: Any, f: Callable[..., Any], report: Any) -> None:
         ):
             if chosen.any():
                 axes.plot(np.where(chosen, line, np.nan), heights, color="black", lw=2, ls=look, label=label)
+    if not finite.any():
+        axes.plot([], [], " ", label="no critical point")
     axes.plot(
         [report.sigma_w], [report.sigma_b], "o", color=_RED, ms=8, mec="white", clip_on=False, label="here"
     )
