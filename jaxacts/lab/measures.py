@@ -264,7 +264,7 @@ def update_ratios(before: Parameters, after: Parameters) -> Array:
     Example:
       >>> from jaxacts.lab import measures, mlp
       >>> weights = mlp.init(mlp.draw(0, 3, 2, depth=2, width=4))
-      >>> measures.update_ratios(weights, jax.tree.map(lambda w: 1.5 * w, weights)).tolist()
+      >>> measures.update_ratios(weights, jax.tree.map(lambda w: 1.5 * w, weights)).round(6).tolist()
       [0.5, 0.5, 0.5]
     """
     return for_weights(lambda old, new: _norm(new - old) / _norm(old), before, after)
