@@ -196,7 +196,10 @@ def plot(results: Results):
         left.axvline(0, color="0.3", lw=0.8)
         left.set_yticks(places, results.activations)
         left.invert_yaxis()
-        left.set(xlabel="test accuracy missing to the best", title=f"{entry['depth']} layers: by activation")
+        left.set(
+            xlabel="test accuracy missing to the best",
+            title=f"{entry['depth']} layers: circles are good choices",
+        )
         validation = results.by_rate[:, d].max(-1)[:, momentum].mean(0)  # (init, activation)
         image = right.imshow(validation, cmap="cividis", vmin=0.1, vmax=1, aspect="auto")
         for (i, n), value in np.ndenumerate(validation):

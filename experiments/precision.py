@@ -52,13 +52,13 @@ def _branches(names: tuple[str, ...]):
 class Config:
     """Settings."""
 
-    activations: tuple[str, ...] = ("tanh", "sigmoid", "silu", "gelu")
-    depth: int = 4  # hidden layers
+    activations: tuple[str, ...] = ("tanh", "sigmoid")
+    depth: int = 3  # hidden layers
     width: int = 32  # units in each
     scales: tuple[float, ...] = (1.0, 6.0)  # initial weights, in multiples of the activation's gain
     rate: float = 0.002  # of Adam
     batch: int = 32
-    steps: int = 400
+    steps: int = 300
     looks: int = 2  # while training
     examples: int = 128  # in a look
     seeds: int = 5
@@ -269,7 +269,10 @@ def main(argv: list[str] | None = None) -> int:
         "activations": ("tanh",), "depth": 2, "width": 6, "batch": 8, "steps": 4, "looks": 2,
         "examples": 8, "seeds": 2, "points": 41, "scales": (6.0,),
     }  # fmt: skip
-    full = {"width": 512, "steps": 20_000, "looks": 20, "seeds": 20, "scales": (0.5, 1.0, 2.0, 4.0, 8.0)}
+    full = {
+        "activations": ("tanh", "sigmoid", "silu", "gelu", "softplus"), "depth": 8, "width": 512,
+        "steps": 20_000, "looks": 20, "seeds": 20, "scales": (0.5, 1.0, 2.0, 4.0, 8.0),
+    }  # fmt: skip
     return common.main(__name__, __doc__, Config(), run, plot, judge, smoke=smoke, full=full, argv=argv)
 
 
