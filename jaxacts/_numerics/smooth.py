@@ -194,7 +194,9 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
             if asymptote is not None:
                 slope, intercept = asymptote(*values) if callable(asymptote) else asymptote  # pyright: ignore[reportGeneralTypeIssues]
                 result = lax.select(beyond, _line(slope, intercept, order, x), result)
-    return lax.select(lax.ne(x, x), x, result)
+    result = lax.select(lax.ne(x, x), x, result)
+    # XLA of jax 0.12 does not finish compiling some derivatives together with a rounding to 16 bits
+    return lax.optimization_barrier(result) if sum(orders) else result
 
 
 def _scale_back(result: Array, size: Array, down: Array) -> Array:
