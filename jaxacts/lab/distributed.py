@@ -199,7 +199,9 @@ def join(coordinator: str | None = None, processes: int | None = None, process: 
     if any(given) and not all(given):
         raise ValueError("--coordinator, --processes and --process go together")
     known = inspect.signature(jax.distributed.initialize).parameters
-    options = {"heartbeat_timeout_seconds": HEARTBEAT} if "heartbeat_timeout_seconds" in known else {}
+    options: dict[str, Any] = (
+        {"heartbeat_timeout_seconds": HEARTBEAT} if "heartbeat_timeout_seconds" in known else {}
+    )
     try:
         jax.distributed.initialize(coordinator, processes, process, **options)
     except (ValueError, RuntimeError) as error:
