@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax import core as jax_core
 
 __all__ = ["Observation", "observe", "substitute"]
 
@@ -275,9 +276,9 @@ class _Programs:
                 closed = None
             if closed is not None and len(closed.out_avals) == 1 and not closed.jaxpr.eqns:
                 raise ValueError(f"{self.functions[index]!r} does nothing that could be found")
-            usable = closed is not None and len(closed.out_avals) == 1
-            used = usable and not _is_literal(closed.jaxpr.outvars[0])
-            self._patterns[key] = closed if used else None
+            self._patterns[key] = None
+            if closed is not None and len(closed.out_avals) == 1 and not _is_literal(closed.jaxpr.outvars[0]):
+                self._patterns[key] = closed
         return self._patterns[key]
 
     def _occurs(self, jaxpr: Any, known: dict[Any, Any]) -> bool:
@@ -322,7 +323,8 @@ class _Programs:
         if name == "cond":
             branches = [self._plain(runner(number)) for number in range(len(inside))]
             return jax.lax.switch(values[0], branches, *values[1:]), ((),) * len(self.functions)
-        return _while(params, *map(self._plain, (runner(0), runner(1))), values), ((),) * len(self.functions)
+        test, body = self._plain(runner(0)), self._plain(runner(1))
+        return _while(params, test, body, values), ((),) * len(self.functions)
 
     def _plain(self, run: Function) -> Function:
         return lambda *args: run(*args)[0]
@@ -486,7 +488,7 @@ def _constant(atom: Any, known: dict[Any, Any]) -> Any:
 
 
 def _same_value(mine: Any, theirs: Any) -> bool:
-    if theirs is None or any(isinstance(value, jax.core.Tracer) for value in (mine, theirs)):
+    if theirs is None or any(isinstance(value, jax_core.Tracer) for value in (mine, theirs)):
         return mine is theirs
     one, two = np.asarray(mine), np.asarray(theirs)
     return one.dtype == two.dtype and np.array_equal(one, two, equal_nan=one.dtype.kind == "f")
