@@ -264,7 +264,8 @@ def _notes(ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> I
             "judged, and an error that is in the formula itself is not seen."
         )
     inputs = sum(cell.points for report in ours for cell in report.cells)
-    yield f"{len(ours)} functions, {inputs:,} results judged on {accuracy.backend()}."
+    count = "1 function" if len(ours) == 1 else f"{len(ours)} functions"
+    yield f"{count}, {inputs:,} results judged on {accuracy.backend()}."
     yield f"The promise is broken by {', '.join(broken)}." if broken else "The promise is kept."
 
 

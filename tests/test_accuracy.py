@@ -34,7 +34,7 @@ OFTEN = ("relu", "tanh", "softplus", "gelu", "silu", "mish", "elu", "snake", "so
     "name", [pytest.param(n, marks=pytest.mark.core) if n in OFTEN else n for n in jaxacts.records()]
 )
 def test_promise_of(name):
-    report = accuracy.measure(name, count=30)
+    report = accuracy.measure(name, count=20)
     assert broken(report) == []
     assert report.truth == "mpmath"
     assert {(cell.dtype, cell.order) for cell in report.cells} == CELLS

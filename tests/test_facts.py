@@ -10,6 +10,7 @@ import math
 import re
 
 import _curves
+import jax
 import numpy as np
 import pytest
 
@@ -25,6 +26,15 @@ SETTLED = 1e-6
 DENSE = _curves.DENSE
 
 CASES = [(name, case) for name, record in jaxacts.records().items() for case in record.cases]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_quickly():
+    """Facts do not depend on how well LLVM optimises, and a quarter of the time here is compilation."""
+    old = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", old)
 
 
 def identify(name, case):

@@ -44,7 +44,7 @@ def custom(x):
         ({"learning_rates": [0.0]}, "learning_rates must be positive"),
         ({"learning_rates": []}, "learning_rates must be positive|at least one"),
         ({"optimizer": "adamm"}, "optimizer must be one of .* did you mean 'adam'"),
-        ({"init": "xavier"}, "init must be one of"),
+        ({"init": "xavier"}, "init must be one of .* was 'xavier'; did you mean 'glorot'"),
         ({"target": 0}, "target must be above 0"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1"),
         ({"measure": ["hessian"]}, "measure must be among"),

@@ -16,7 +16,7 @@ from jaxacts.commands import _jobs
 from jaxacts.lab import distributed, store
 
 SETTINGS = [
-    "--dataset", "wine", "--activations", "relu,tanh", "--seeds", "2", "--depth", "2", "--width", "8",
+    "--dataset", "spirals", "--activations", "relu,tanh", "--seeds", "2", "--depth", "2", "--width", "8",
     "--steps", "30", "--batch-size", "32", "--record-every", "10", "--learning-rates", "1e-3,1e-1",
     "--init", "lecun", "--no-report",
 ]  # fmt: skip

@@ -176,7 +176,7 @@ def gelu_tanh(x: ArrayLike) -> Array:
 
     Example:
       >>> jaxacts.gelu_tanh(jnp.array([-1.0, 0.0, 2.0]))
-      Array([-0.15880801,  0.        ,  1.9545978 ], dtype=float32)
+      Array([-0.15880802,  0.        ,  1.9545978 ], dtype=float32)
 
     Reference:
       Hendrycks & Gimpel (2016), https://arxiv.org/abs/1606.08415

@@ -28,8 +28,8 @@ def show(plan: Any, options: Any) -> int:
         "programs": plan.programs,
         "disk_bytes": curves,
         "memory_bytes": _peak_bytes() + curves + _training_bytes(plan, workers),
-        "compile_seconds": round(compile_seconds * plan.programs, 1),
-        "seconds": round(seconds + compile_seconds * plan.programs, 1),
+        "compile_seconds": float(f"{compile_seconds * plan.programs:.2g}"),
+        "seconds": float(f"{seconds + compile_seconds * plan.programs:.2g}"),
     }
     if options.json:
         _common.print_json(document)

@@ -147,7 +147,8 @@ def _check(config: CompareConfig) -> None:
     for name, allowed in choices.items():
         for value in _several(getattr(config, name)):
             if value not in allowed:
-                near = hint(str(value), map(str, allowed), 1)
+                known = {"xavier": "glorot", "kaiming": "he", "bf16": "bfloat16", "fp16": "float16"}
+                near = hint(known.get(str(value), str(value)), map(str, allowed), 1)
                 raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, was {value!r}{near}")
     for name in ("depth", "width", "batch_size", "steps", "record_every"):
         for value in _several(getattr(config, name)) or (None,):
