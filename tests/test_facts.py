@@ -31,10 +31,9 @@ CASES = [(name, case) for name, record in jaxacts.records().items() for case in 
 @pytest.fixture(scope="module", autouse=True)
 def _compiled_quickly():
     """Facts do not depend on how well LLVM optimises, and a quarter of the time here is compilation."""
-    old = jax.config.jax_disable_most_optimizations
     jax.config.update("jax_disable_most_optimizations", True)
     yield
-    jax.config.update("jax_disable_most_optimizations", old)
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def identify(name, case):
