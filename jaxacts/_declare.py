@@ -66,6 +66,10 @@ class Facts:
     year: int | None = None
     aliases: tuple[str, ...] = ()
 
+    def __eq__(self, other: object) -> bool:
+        """Field by field; a NaN, which says that something is not stated, equals itself on every Python."""
+        return vars(self) == vars(other) if isinstance(other, Facts) else NotImplemented
+
     @property
     def breaks(self) -> tuple[float, ...]:
         """All points where some derivative jumps, ascending: where quadrature has to split."""
