@@ -26,19 +26,23 @@ def _shifted(x: Array) -> tuple[Array, Array]:
     return high, jnp.where(jnp.abs(low) < jnp.inf, low, 0.0)
 
 
-def _first_largest(x: Array) -> Array:
-    """Mask of the first largest entry of each row."""
-    best = jnp.argmax(x, axis=-1, keepdims=True)
-    return jax.lax.broadcasted_iota(best.dtype, x.shape, x.ndim - 1) == best
+def _largest(x: Array) -> Array:
+    """Mask of the largest entries of each row; much cheaper than the position of the first of them."""
+    return x == jnp.max(x, axis=-1, keepdims=True)
+
+
+def _count(mask: Array, like: Array) -> Array:
+    return jnp.sum(mask, axis=-1, keepdims=True, dtype=like.dtype)
 
 
 def _deviation(weights: Array, t: Array, top: Array) -> Array:
     """`t` minus its weighted mean over the row, for weights that sum to 1.
 
-    Subtracting the tangent of the largest entry first changes nothing in exact arithmetic; in floating point
-    it turns 1 - p into the sum of the other weights.
+    Subtracting the tangent of the largest entry (the mean of those of equals) first changes nothing in exact
+    arithmetic; in floating point it turns 1 - p into the sum of the other weights.
     """
-    t = t - jnp.sum(jnp.where(top, t, 0.0), axis=-1, keepdims=True)
+    of_top = jnp.sum(jnp.where(top, t, 0.0), axis=-1, keepdims=True)
+    t = t - of_top / _or_one(_count(top, t))
     return t - jnp.sum(weights * t, axis=-1, keepdims=True)
 
 
@@ -58,7 +62,7 @@ def softmax_rows(x: Array) -> Array:
 def _(primals, tangents):
     (x,), (t,) = primals, tangents
     p = softmax_rows(x)
-    return p, p * _deviation(p, t, _first_largest(x))
+    return p, p * _deviation(p, t, _largest(x))
 
 
 @jax.custom_jvp
@@ -66,7 +70,8 @@ def log_softmax_rows(x: Array) -> Array:
     high, low = _shifted(x)
     e = jnp.exp(high)
     # log1p of the other terms instead of the log of all: -log p stays exact when p rounds to 1.
-    others = jnp.sum(jnp.where(_first_largest(x), 0.0, e + e * low), axis=-1, keepdims=True)
+    top = _largest(x)
+    others = jnp.sum(jnp.where(top, 0.0, e + e * low), axis=-1, keepdims=True) + (_count(top, x) - 1.0)
     return high + (low - jnp.log1p(others))
 
 
@@ -74,7 +79,7 @@ def log_softmax_rows(x: Array) -> Array:
 def _(primals, tangents):
     (x,), (t,) = primals, tangents
     empty = jnp.max(x, axis=-1, keepdims=True) == -jnp.inf
-    slope = _deviation(softmax_rows(x), t, _first_largest(x))
+    slope = _deviation(softmax_rows(x), t, _largest(x))
     return log_softmax_rows(x), jnp.where(empty, 0.0, slope)
 
 
@@ -139,4 +144,4 @@ def _(primals, tangents):
     (x,), (t,) = primals, tangents
     root = entmax15_roots(x)
     weights = root / _or_one(jnp.sum(root, axis=-1, keepdims=True))
-    return root, jnp.where(root > 0, 0.5 * _deviation(weights, t, _first_largest(x)), 0.0)
+    return root, jnp.where(root > 0, 0.5 * _deviation(weights, t, _largest(x)), 0.0)
