@@ -45,7 +45,7 @@ BELOW = """
 ## Speed
 
 `python -m experiments.speed` measures the functions that `jax.nn` has too side by side with it, in one run:
-CPU time of the value and of value and gradient under jit, with the range of the ratio over the rounds; the
+times of the value and of value and gradient under jit, with the quartiles of the ratio over the rounds; the
 temporary memory of the gradient of ten layers, with and without `jaxacts.lean`; and what `import jaxacts`
 adds to `import jax`. It prints Markdown tables and writes no file, because times belong to one machine.
 `--smoke` takes small arrays and two rounds.

@@ -38,15 +38,16 @@ def elementwise_tables(smoke: bool) -> None:
 
     size, rounds = (2**12, 2) if smoke else (2**22, 15)
     device = jax.devices()[0].device_kind
+    print(f"float32, {size} numbers, jax {jax.__version__}, {device}; ms, medians of {rounds} rounds")
     print(
-        f"float32, {size} numbers, jax {jax.__version__}, {device}; ms of CPU time, best of {rounds} rounds"
+        "| function | jaxacts f | jax.nn f | jaxacts f + f' | jax.nn f + f' | ratio (quartiles) | ULP of jax.nn |"
     )
-    print("| function | jaxacts f | jax.nn f | jaxacts f + f' | jax.nn f + f' | ratio | ULP of jax.nn |")
     print("|---|--:|--:|--:|--:|--:|--:|")
     for row in elementwise.measure(size, rounds):
         times = " | ".join(f"{t:.1f}" for t in (*row.forward, *row.both))
         ulp = "" if smoke else elementwise.broken_by_peer(row.name)
-        print(f"| {row.name} | {times} | {row.ratio:.2f} | {ulp} |")
+        low, high = row.spread
+        print(f"| {row.name} | {times} | {row.ratio:.2f} ({low:.2f}-{high:.2f}) | {ulp} |")
     print("The last column, f / f' / f'', is empty where jax.nn keeps the promise in float32; ! is broken.")
 
     print("\nTemporary memory of the gradient of 10 layers, in arrays of the size of one activation:")

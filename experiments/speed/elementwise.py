@@ -40,27 +40,27 @@ PEERS: dict[str, Callable[[jax.Array], jax.Array]] = {
     "log_softmax": jax.nn.log_softmax,
     "glu": jax.nn.glu,
 }
+CALLS = 4  # a sample: the clock's grain and the cost of a call count for little
 ROWS = ("softmax", "log_softmax", "glu")  # functions of the last axis
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """Times of one function in ms of CPU time: the fastest of the rounds, the one least disturbed.
+    """Times of one function in ms, medians over the rounds.
 
     Attributes:
       name: the function.
       forward: jaxacts and jax.nn, value only.
       both: jaxacts and jax.nn, value and gradient.
+      ratio: jaxacts over jax.nn for value and gradient, the median of the rounds' ratios.
+      spread: the quartiles of the rounds' ratios.
     """
 
     name: str
     forward: tuple[float, float]
     both: tuple[float, float]
-
-    @property
-    def ratio(self) -> float:
-        """Jaxacts over jax.nn, value and gradient."""
-        return self.both[0] / self.both[1]
+    ratio: float
+    spread: tuple[float, float]
 
 
 def with_gradient(f: Callable[[jax.Array], jax.Array]) -> Callable:
@@ -83,13 +83,16 @@ def measure(size: int = 2**22, rounds: int = 15, names: tuple[str, ...] = tuple(
         programs = [jax.jit(ours), jax.jit(theirs), with_gradient(ours), with_gradient(theirs)]
         for program in programs:
             jax.block_until_ready(program(x))
-        best = [float("inf")] * len(programs)
-        for _ in range(rounds):
+        taken = np.empty((rounds, len(programs)))
+        for times in taken:
             for i, program in enumerate(programs):
-                start = time.process_time()
-                jax.block_until_ready(program(x))
-                best[i] = min(best[i], (time.process_time() - start) * 1e3)
-        rows.append(Row(name, (best[0], best[1]), (best[2], best[3])))
+                start = time.perf_counter()
+                for _ in range(CALLS):
+                    jax.block_until_ready(program(x))
+                times[i] = (time.perf_counter() - start) * 1e3 / CALLS
+        middle = np.median(taken, axis=0)
+        low, ratio, high = np.quantile(taken[:, 2] / taken[:, 3], (0.25, 0.5, 0.75))
+        rows.append(Row(name, (middle[0], middle[1]), (middle[2], middle[3]), ratio, (low, high)))
     return rows
 
 
