@@ -3,6 +3,7 @@
 import functools
 from pathlib import Path
 
+import _training
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,13 +21,7 @@ FEATURES, CLASSES, DEPTH, WIDTH = 4, 3, 2, 4
 
 @pytest.fixture(scope="module")
 def data():
-    rng = np.random.default_rng(0)
-
-    def part(n):
-        x = rng.normal(size=(n, FEATURES)).astype(np.float32)
-        return x, np.eye(CLASSES, dtype=np.float32)[np.argmax(x[:, :CLASSES], 1)]
-
-    return training.Data(*part(40), *part(20), *part(30))
+    return _training.task(FEATURES, CLASSES, train=40)
 
 
 def initial():

@@ -1,5 +1,6 @@
 """The training program: against a plain Optax loop, in chunks, without retracing, and in its variants."""
 
+import _training
 import chex
 import jax
 import jax.numpy as jnp
@@ -16,13 +17,7 @@ FEATURES, CLASSES, DEPTH, WIDTH, STEPS, BATCH = 5, 3, 3, 8, 12, 10
 
 @pytest.fixture(scope="module")
 def data():
-    rng = np.random.default_rng(0)
-
-    def part(n):
-        x = rng.normal(size=(n, FEATURES)).astype(np.float32)
-        return x, np.eye(CLASSES, dtype=np.float32)[np.argmax(x[:, :CLASSES], 1)]
-
-    return training.Data(*part(50), *part(20), *part(30))
+    return _training.task(FEATURES, CLASSES, train=50)
 
 
 def initial(seed=0, depth=DEPTH, normalisation="none"):
