@@ -122,7 +122,7 @@ class TensorBoard:
 
     def __init__(self, folder: str | os.PathLike):
         try:
-            from tensorboardX import SummaryWriter
+            from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise need("tensorboardX", "tensorboard") from error
         self._open, self._folder = SummaryWriter, Path(folder)
