@@ -26,24 +26,30 @@ def _shifted(x: Array) -> tuple[Array, Array]:
     return high, jnp.where(jnp.abs(low) < jnp.inf, low, 0.0)
 
 
-def _largest(x: Array) -> Array:
-    """Mask of the largest entries of each row; much cheaper than the position of the first of them."""
-    return x == jnp.max(x, axis=-1, keepdims=True)
+def _sum(x: Array) -> Array:
+    return jnp.sum(x, axis=-1, keepdims=True)
 
 
-def _count(mask: Array, like: Array) -> Array:
-    return jnp.sum(mask, axis=-1, keepdims=True, dtype=like.dtype)
+def _weights(x: Array) -> tuple[Array, Array]:
+    """The weights exp(x - max), exactly 1 for the largest entry, and their sum; 0 and 0 where nothing is left."""
+    high, low = _shifted(x)
+    e = jnp.exp(high)
+    e = e + e * low
+    return e, _sum(e)
 
 
-def _deviation(weights: Array, t: Array, top: Array) -> Array:
-    """`t` minus its weighted mean over the row, for weights that sum to 1.
+def _deviation(p: Array, t: Array) -> Array:
+    """`t` minus its mean over the row under the weights `p`, which sum to 1 (or are all 0).
 
-    Subtracting the tangent of the largest entry (the mean of those of equals) first changes nothing in exact
-    arithmetic; in floating point it turns 1 - p into the sum of the other weights.
+    Where one weight is above a half, 1 - p is the sum of the other weights; everywhere else it is accurate as
+    it is. Products with 0 and 1 stand in for masks, which would keep XLA from fusing the sums over the rows.
     """
-    of_top = jnp.sum(jnp.where(top, t, 0.0), axis=-1, keepdims=True)
-    t = t - of_top / _or_one(_count(top, t))
-    return t - jnp.sum(weights * t, axis=-1, keepdims=True)
+    first = jnp.round(p)  # 1 for a weight above a half
+    others = 1.0 - first
+    rest = _sum(p * others)
+    of_first = _sum(first * t)
+    t = others * t
+    return t + of_first * (first * rest - others * (1.0 - rest)) - _sum(p * t)
 
 
 def _or_one(x: Array) -> Array:
@@ -52,34 +58,33 @@ def _or_one(x: Array) -> Array:
 
 @jax.custom_jvp
 def softmax_rows(x: Array) -> Array:
-    high, low = _shifted(x)
-    e = jnp.exp(high)
-    e = e + e * low
-    return e / _or_one(jnp.sum(e, axis=-1, keepdims=True))
+    e, total = _weights(x)
+    return e / _or_one(total)
 
 
 @softmax_rows.defjvp
 def _(primals, tangents):
     (x,), (t,) = primals, tangents
     p = softmax_rows(x)
-    return p, p * _deviation(p, t, _largest(x))
+    return p, p * _deviation(p, t)
 
 
 @jax.custom_jvp
 def log_softmax_rows(x: Array) -> Array:
-    high, low = _shifted(x)
-    e = jnp.exp(high)
-    # log1p of the other terms instead of the log of all: -log p stays exact when p rounds to 1.
-    top = _largest(x)
-    others = jnp.sum(jnp.where(top, 0.0, e + e * low), axis=-1, keepdims=True) + (_count(top, x) - 1.0)
-    return high + (low - jnp.log1p(others))
+    e, total = _weights(x)
+    # log1p of the other terms instead of the log of all: -log p stays exact when p rounds to 1. The sum without
+    # the ones is needed only where there is a single one of them.
+    others = jnp.where(total < 2.0, _sum(e - jnp.floor(e)), total - 1.0)
+    top = jnp.max(x, axis=-1, keepdims=True)
+    infinite = jnp.abs(top) == jnp.inf
+    return jnp.where(infinite, jnp.where(x == jnp.inf, 0.0, -jnp.inf), x - top) - jnp.log1p(others)
 
 
 @log_softmax_rows.defjvp
 def _(primals, tangents):
     (x,), (t,) = primals, tangents
     empty = jnp.max(x, axis=-1, keepdims=True) == -jnp.inf
-    slope = _deviation(softmax_rows(x), t, _largest(x))
+    slope = _deviation(softmax_rows(x), t)
     return log_softmax_rows(x), jnp.where(empty, 0.0, slope)
 
 
@@ -144,4 +149,4 @@ def _(primals, tangents):
     (x,), (t,) = primals, tangents
     root = entmax15_roots(x)
     weights = root / _or_one(jnp.sum(root, axis=-1, keepdims=True))
-    return root, jnp.where(root > 0, 0.5 * _deviation(weights, t, _largest(x)), 0.0)
+    return root, jnp.where(root > 0, 0.5 * _deviation(weights, t), 0.0)
