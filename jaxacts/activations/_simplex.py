@@ -1,7 +1,7 @@
 """Maps of the last axis onto the probability simplex, each with its exact Jacobian as JVP rule.
 
-Where one weight p dwarfs the rest, p(1 - p) computed from p vanishes as soon as p rounds to 1. The rules here
-subtract the tangent of the largest entry first, so that 1 - p becomes the sum of the *other* weights.
+Where one weight p dwarfs the rest, p(1 - p) computed from p vanishes as soon as p rounds to 1. In the rules
+here 1 - p is the sum of the *other* weights.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _sum(x: Array) -> Array:
 
 
 def _weights(x: Array) -> tuple[Array, Array]:
-    """The weights exp(x - max), exactly 1 for the largest entry, and their sum; 0 and 0 where nothing is left."""
+    """The weights exp(x - max), 1 for the largest entry, and their sum; 0 and 0 where nothing is left."""
     high, low = _shifted(x)
     e = jnp.exp(high)
     e = e + e * low
@@ -49,7 +49,7 @@ def _deviation(p: Array, t: Array) -> Array:
     rest = _sum(p * others)
     of_first = _sum(first * t)
     t = others * t
-    return t + of_first * (first * rest - others * (1.0 - rest)) - _sum(p * t)
+    return t + of_first * (rest - others) - _sum(p * t)
 
 
 def _or_one(x: Array) -> Array:
@@ -72,8 +72,8 @@ def _(primals, tangents):
 @jax.custom_jvp
 def log_softmax_rows(x: Array) -> Array:
     e, total = _weights(x)
-    # log1p of the other terms instead of the log of all: -log p stays exact when p rounds to 1. The sum without
-    # the ones is needed only where there is a single one of them.
+    # log1p of the other terms instead of the log of all: -log p stays exact when p rounds to 1. The sum
+    # without the ones is needed only where there is a single one of them.
     others = jnp.where(total < 2.0, _sum(e - jnp.floor(e)), total - 1.0)
     top = jnp.max(x, axis=-1, keepdims=True)
     infinite = jnp.abs(top) == jnp.inf
