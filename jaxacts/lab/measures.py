@@ -6,7 +6,7 @@ Measures of the whole network that need a spectrum (Jacobian, Hessian) are in `j
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import chex
 import jax
@@ -275,13 +275,13 @@ def _norm(weight: Any) -> Array:
 
 
 def step_measures(
-    gradients: Parameters, before: Parameters, after: Parameters, wanted: tuple[str, ...]
+    gradients: Parameters | None, before: Parameters | None, after: Parameters, wanted: tuple[str, ...]
 ) -> dict[str, Array]:
     """The measures of one optimiser step that were asked for.
 
     Args:
-      gradients: of the minibatch.
-      before: the parameters before the step.
+      gradients: of the minibatch; None where no measure wants them.
+      before: the parameters before the step; None where no measure wants them.
       after: the parameters after it.
       wanted: names from `MEASURES`.
 
@@ -290,11 +290,11 @@ def step_measures(
     """
     found: dict[str, Array] = {}
     if "gradient_norm" in wanted:
-        found["gradient_norm"] = weight_norms(gradients)
+        found["gradient_norm"] = weight_norms(cast(Parameters, gradients))
     if "zero_gradient" in wanted:
-        found["zero_gradient"] = zero_shares(gradients)
+        found["zero_gradient"] = zero_shares(cast(Parameters, gradients))
     if "update_ratio" in wanted:
-        found["update_ratio"] = update_ratios(before, after)
+        found["update_ratio"] = update_ratios(cast(Parameters, before), after)
     return found
 
 

@@ -107,10 +107,30 @@ def transformation(optimizer: str) -> optax.GradientTransformation:
     Raises:
       ValueError: for an unknown name.
     """
-    known = {"adam": optax.scale_by_adam, "sgd": optax.identity, "momentum": lambda: optax.trace(decay=0.9)}
+    known = {"adam": _scale_by_adam, "sgd": optax.identity, "momentum": lambda: optax.trace(decay=0.9)}
     if optimizer not in known:
         raise ValueError(f"optimizer must be one of {', '.join(known)}, was {optimizer!r}")
     return known[optimizer]()
+
+
+def _scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> optax.GradientTransformation:
+    """`optax.scale_by_adam` with one root and one division a weight instead of one and three.
+
+    The corrections of the bias are scalars, so they are multiplied in once:
+    m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps) = m r/(1-b1^t) / (sqrt(v) + eps r) with r = sqrt(1-b2^t).
+    """
+
+    def update(gradients: Any, state: Any, parameters: Any = None) -> tuple[Any, Any]:
+        count = optax.safe_increment(state.count)
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, gradients)
+        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * jnp.square(g), state.nu, gradients)
+        time = count.astype(jnp.float32)
+        root = jnp.sqrt(1 - b2**time)
+        factor, small = root / (1 - b1**time), eps * root
+        updates = jax.tree.map(lambda m, v: factor * m / (jnp.sqrt(v) + small), mu, nu)
+        return updates, optax.ScaleByAdamState(count, mu, nu)
+
+    return optax.GradientTransformation(optax.scale_by_adam(b1, b2, eps).init, update)
 
 
 def start(program: Program, parameters: mlp.Parameters) -> State:
@@ -281,6 +301,11 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         )
         return output._replace(output=output.output.astype(jnp.float32))
 
+    # What the measures of a step are made of. It is carried through the loop, as they are only wanted of the
+    # last step before a record.
+    kept = {"gradient_norm", "zero_gradient", "update_ratio"} & set(program.measure)
+    both = "update_ratio" in kept
+
     def one_step(step: Array, state: State, run: Run, x: Array, y: Array) -> tuple[State, Array, Any]:
         activation = functools.partial(choose.trained, run.activation)
         key = jax.random.fold_in(jax.random.key(run.seed), step) if program.dropout else None
@@ -305,7 +330,7 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         new = State(parameters, optimizer, statistics, state.scale, state.origin)
         if state.scale is not None:
             new = _rescale(state, new, gradients)
-        return new, loss, measures.step_measures(gradients, state.parameters, new.parameters, program.measure)
+        return new, loss, (gradients if kept else None, state.parameters if both else None)
 
     def evaluate(state: State, run: Run, data: Data) -> dict[str, Array]:
         # Layers run as a scan here even when few: half the code to compile, and evaluation is rare.
@@ -364,12 +389,8 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
     ) -> tuple[State, dict[str, Array]]:
         chex.assert_rank([data.x_train, data.y_train, order], 2)
         chex.assert_equal_shape_prefix([data.x_train, data.y_train], 1)
-        nothing = jax.tree.map(
-            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
-            jax.eval_shape(
-                functools.partial(measures.step_measures, wanted=program.measure), *[state.parameters] * 3
-            ),
-        )
+        zeros = jax.tree.map(jnp.zeros_like, state.parameters)
+        nothing = (zeros if kept else None, zeros if both else None)
         begin = jnp.asarray(begin, jnp.int32)
 
         def step(index: Array, carry: Any) -> Any:
@@ -377,14 +398,17 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
             rows = order[index - begin]
             x = data.x_train.at[rows].get(mode="promise_in_bounds")
             y = data.y_train.at[rows].get(mode="promise_in_bounds")
-            state, loss, measured = one_step(index, state, run, x, y)
-            return state, total + loss, measured
+            state, loss, last = one_step(index, state, run, x, y)
+            return state, total + loss, last
 
         def until(carry: Any, stop: Array) -> Any:
             state, now = carry
-            state, total, last = lax.fori_loop(now, stop, step, (state, jnp.float32(0), nothing))
+            state, total, (gradients, before) = lax.fori_loop(
+                now, stop, step, (state, jnp.float32(0), nothing)
+            )
+            measured = measures.step_measures(gradients, before, state.parameters, program.measure)
             mean_loss = total / (stop - now).astype(jnp.float32)
-            return (state, stop), {"train_loss": mean_loss, **last, **evaluate(state, run, data)}
+            return (state, stop), {"train_loss": mean_loss, **measured, **evaluate(state, run, data)}
 
         (state, _), records = lax.scan(until, (state, begin), jnp.asarray(stops, jnp.int32))
         return state, records
