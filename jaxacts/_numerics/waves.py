@@ -12,9 +12,9 @@ from jax import lax
 
 from jaxacts._numerics import elementary as el
 from jaxacts._numerics import pair as pr
-from jaxacts._numerics import series
 from jaxacts._numerics.pair import Number, Pair
-from jaxacts._numerics.series import Series, _elementary
+from jaxacts._numerics.phase import Phase
+from jaxacts._numerics.series import Series, _elementary, compose
 from jaxacts._numerics.smooth import Asymptote, smooth
 from jaxacts._numerics.tails import scaled_inverse
 
@@ -33,16 +33,6 @@ def endless(
 ) -> Callable[..., Array]:
     """`smooth` for a program that takes no square of x: no finite x is clamped, infinite x gives NaN."""
     return smooth(program, left=left, right=right, bound=_LARGEST)
-
-
-def phase(omega: Series | float, x: Series) -> Series:
-    """The product omega x, or 0 where it overflows: no digit of such a phase would mean anything."""
-    u = omega * x
-    value = u.value
-    if not isinstance(value, Pair):
-        return u
-    finite = lax.lt(lax.abs(value.head), pr.constant(value.head, _LARGEST[np.dtype(value.head.dtype)]))
-    return series.where(finite, u, 0.0)
 
 
 @_elementary
@@ -81,43 +71,62 @@ def _above_zero(wave: Number, other: Number) -> Number:
     return pr.where(low, pr.divide(pr.square(other), pr.subtract(1.0, wave)), pr.add(wave, 1.0))
 
 
-def _plus_wave(u: Pair, n: int, wave: Number, slope: Number) -> list[Number]:
-    """U + wave, whose derivative is 1 + slope."""
+def _at(p: Phase) -> tuple[Pair, Pair, Pair]:
+    """A phase with its sine and cosine."""
+    u = p.u.value
+    assert isinstance(u, Pair)
+    return u, *el.sin_cos(u)
+
+
+def _from_zero(p: Phase, shift: float, period: float, half: float, otherwise: Number) -> Number:
+    """1 + wave as 2 sin(half d)^2, d the distance from its zero; `otherwise` where that is no better."""
+    found = p.from_zero(shift, period)
+    if found is None:
+        return otherwise
+    sine = el.sin_cos(pr.multiply(found[1], half))[0]
+    return pr.where(found[0], pr.times_power(pr.square(sine), 2.0), otherwise)
+
+
+def _plus_wave(p: Phase, wave: Number, slope: Number, shift: float) -> Series:
+    """U + wave, whose derivative is 1 + slope, which is 0 at `shift` turns before 0."""
+    n = p.u.degree
     cycle = (wave, slope, pr.negative(wave), pr.negative(slope))
-    rates = [pr.multiply(cycle[k % 4], Fraction(1, math.factorial(k))) for k in range(2, n + 1)]
-    return [pr.add(u, wave), *([_above_zero(slope, wave)] if n else []), *rates]
+    result = [pr.add(p.u.value, wave)]
+    if n:
+        result.append(_from_zero(p, shift, 1.0, 0.5, _above_zero(slope, wave)))
+    result += [pr.multiply(cycle[k % 4], Fraction(1, math.factorial(k))) for k in range(2, n + 1)]
+    return compose(result, p.u)
 
 
-@_elementary
-def plus_sin(u: Pair, n: int) -> list[Number]:
+def plus_sin(p: Phase) -> Series:
     """U + sin(u), with a derivative that is accurate where it touches zero."""
-    s, c = el.sin_cos(u)
-    return _plus_wave(u, n, s, c)
+    _, s, c = _at(p)
+    return _plus_wave(p, s, c, 0.5)
 
 
-@_elementary
-def plus_cos(u: Pair, n: int) -> list[Number]:
+def plus_cos(p: Phase) -> Series:
     """U + cos(u), in the same way."""
-    s, c = el.sin_cos(u)
-    return _plus_wave(u, n, c, pr.negative(s))
+    _, s, c = _at(p)
+    return _plus_wave(p, c, pr.negative(s), -0.25)
 
 
-@_elementary
-def snake(u: Pair, n: int) -> list[Number]:
+def snake(p: Phase) -> Series:
     """The sum u + sin(u)^2; its derivative 1 + sin(2 u) is a square, so accurate where it touches zero."""
-    s, c = el.sin_cos(u)
-    result: list[Number] = [pr.add(u, pr.square(s))]
+    u, s, c = _at(p)
+    n = p.u.degree
+    result = [pr.add(u, pr.square(s))]
     if n:
         # the double of the phase is exact unless it overflows
         size = lax.abs(u.head)
         fits = lax.lt(size, pr.constant(size, 0.5 * _LARGEST[np.dtype(size.dtype)]))
         double = pr.where(fits, pr.times_power(u, 2.0), 0.0)
         assert isinstance(double, Pair)
-        result.append(pr.where(fits, _above_zero(*el.sin_cos(double)), pr.square(pr.add(s, c))))
+        slope = pr.where(fits, _above_zero(*el.sin_cos(double)), pr.square(pr.add(s, c)))
+        result.append(_from_zero(p, 0.125, 0.5, 1.0, slope))
     if n > 1:
         double_s = pr.times_power(pr.multiply(s, c), 2.0)
         double_c = pr.multiply(pr.subtract(c, s), pr.add(c, s))
         cycle = (double_c, pr.negative(double_s), pr.negative(double_c), double_s)
         for k in range(2, n + 1):
             result.append(pr.multiply(cycle[k % 4 - 2], Fraction(2 ** (k - 1), math.factorial(k))))
-    return result
+    return compose(result, p.u)

@@ -8,6 +8,7 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
 from jaxacts._numerics import EXPONENTIAL, LARGEST, like, series, smooth, tails, waves, widen
+from jaxacts._numerics.phase import phase, with_value
 
 __all__ = ["colu", "coslu", "fpflu", "pflu", "sinlu"]
 
@@ -216,9 +217,10 @@ declare(
 
 def _sinlu_program(x, a, b):
     # 1 + cos(b x) is the slope where a b = 1, and touches zero
-    u = waves.phase(b, x)
-    touches = isinstance(a, float) and isinstance(b, float) and a * b == 1
-    ripple = waves.plus_sin(u) / b if touches else x + a * series.sin(u)
+    p = phase(b, x)
+    ripple = x + a * series.sin(p.u)
+    if isinstance(a, float) and isinstance(b, float) and a * b == 1:
+        ripple = with_value(p.far, waves.plus_sin(p) / b, ripple.value)
     return ripple * series.sigmoid(x)
 
 
@@ -302,9 +304,10 @@ declare(
 
 def _coslu_program(x, a, b):
     # 1 - sin(b x) is the slope where a b = 1, and touches zero
-    u = waves.phase(b, x)
-    touches = isinstance(a, float) and isinstance(b, float) and a * b == 1
-    ripple = waves.plus_cos(u) / b if touches else x + a * series.cos(u)
+    p = phase(b, x)
+    ripple = x + a * series.cos(p.u)
+    if isinstance(a, float) and isinstance(b, float) and a * b == 1:
+        ripple = with_value(p.far, waves.plus_cos(p) / b, ripple.value)
     return ripple * series.sigmoid(x)
 
 

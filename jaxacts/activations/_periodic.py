@@ -11,13 +11,14 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
 from jaxacts._numerics import like, series, waves, widen
+from jaxacts._numerics.phase import phase, with_value
 from jaxacts._numerics.tails import beyond
 
 __all__ = ["cosine", "exp_sin", "hosc", "sine", "snake"]
 
 # --- sine
 
-_sine = waves.endless(lambda x, omega: series.sin(waves.phase(omega, x)))
+_sine = waves.endless(lambda x, omega: series.sin(phase(omega, x).u))
 
 
 def sine(x: ArrayLike, omega: ArrayLike = 1.0) -> Array:
@@ -78,7 +79,7 @@ declare(
 
 # --- cosine
 
-_cosine = waves.endless(lambda x, omega: series.cos(waves.phase(omega, x)))
+_cosine = waves.endless(lambda x, omega: series.cos(phase(omega, x).u))
 
 
 def cosine(x: ArrayLike, omega: ArrayLike = 1.0) -> Array:
@@ -138,16 +139,20 @@ declare(
 
 
 def _snake_program(x, a):
-    u = waves.phase(a, x)
+    p = phase(a, x)
+    u = p.u
     # close to the origin, and in the limit a -> 0, a times x stands outside
     near = x + x * (series.sin(u) * waves.sinc(u))
     if isinstance(a, float) and a == 0:
         return near
-    if isinstance(a, float) or not a.orders[1]:
-        return series.where(beyond(u, 0.125), waves.snake(u) / a, near)
-    # the derivative in a; the sum above would overflow at the largest floats
     s = series.sin(u)
-    return series.where(beyond(u, 0.125), x + s * s / a, near)
+    apart = x + s * s / a
+    if isinstance(a, float) or not a.orders[1]:
+        result = with_value(p.far, waves.snake(p) / a, apart.value)
+    else:  # the derivative in a; the other sum would overflow at the largest floats
+        result = apart
+    outside = beyond(u, 0.125)
+    return series.where(outside if p.far is None else outside | p.far, result, near)
 
 
 _snake = waves.endless(_snake_program, left=(1.0, 0.0), right=(1.0, 0.0))
@@ -274,7 +279,7 @@ declare(
 
 # --- exp_sin
 
-_exp_sin = waves.endless(lambda x, a: series.exp(-series.sin(waves.phase(a, x))))
+_exp_sin = waves.endless(lambda x, a: series.exp(-series.sin(phase(a, x).u)))
 
 
 def exp_sin(x: ArrayLike, a: ArrayLike = 1.0) -> Array:

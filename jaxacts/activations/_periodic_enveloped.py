@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from jaxacts._declare import Facts, declare, inf, nan
 from jaxacts._numerics import like, series, smooth, waves, widen
 from jaxacts._numerics.constants import PI
+from jaxacts._numerics.phase import phase
 from jaxacts._numerics.tails import beyond, inverse, negative
 
 __all__ = ["asu", "dsu", "gabor", "gcu", "sinc"]
@@ -250,7 +251,7 @@ declare(
 # --- gabor
 
 _gabor = smooth(
-    lambda x, omega, s: series.cos(waves.phase(omega, x)) * series.gauss(s * x),
+    lambda x, omega, s: series.cos(phase(omega, x).u) * series.gauss(s * x),
     left=(0.0, 0.0),
     right=(0.0, 0.0),
 )
