@@ -43,3 +43,20 @@ def test_cross_check_does_not_hide_nan():
 def test_cross_check_needs_a_derivative():
     with pytest.raises(ValueError, match="no analytic derivative"):
         derivatives.cross_check(jax.nn.relu)
+
+
+def test_celu_overflows_to_infinities_where_alpha_is_negative():
+    # exp(86) is finite, 86 exp(86) is not, exp(95) is not
+    x, alpha = jnp.array([-3.0, -86.0, -95.0]), -1.0
+    both = jax.vmap(jax.value_and_grad(jaxacts.celu, (0, 1)), (0, None))
+    value, (slope, rate) = jax.jit(both)(x, alpha)
+    e = np.exp(-np.asarray(x, np.float64))
+    with np.errstate(over="ignore"):  # an overflow is what is expected
+        truth = [(y).astype(np.float32) for y in (1 - e, e, e * (1 + np.asarray(x, np.float64)) - 1)]
+    for found, true in zip((value, slope, rate), truth, strict=True):
+        np.testing.assert_allclose(found, true, rtol=5 * 2**-23)  # the promise
+
+
+def test_celu_is_the_identity_up_to_the_largest_floats_whatever_alpha():
+    x = jnp.array([3e38, jnp.inf])
+    np.testing.assert_array_equal(jaxacts.celu(x, 0.01), x)

@@ -14,7 +14,7 @@ from jax import lax
 from jaxacts._numerics import elementary as el
 from jaxacts._numerics import pair as pr
 from jaxacts._numerics import series
-from jaxacts._numerics.constants import PI
+from jaxacts._numerics.constants import EULER, PI
 from jaxacts._numerics.pair import Number, Pair, Scale
 from jaxacts._numerics.series import Series, _elementary
 
@@ -76,6 +76,29 @@ def decay(u: Series) -> Series:
     value = pr.unscaled(value)
     gone = lax.lt(value.head, pr.constant(value.head, _GONE[np.dtype(value.head.dtype)]))
     return series.where(gone, -1.0, series.expm1(u))
+
+
+# from here on e^u times a power of u may overflow, and from there on e^u itself does
+_HUGE = {np.dtype(np.float32): (80.0, 88.72283), np.dtype(np.float64): (690.0, 709.782712893384)}
+
+
+def grown(left: Series, u: Series, alpha: Parameter) -> Series:
+    """`left`, alpha (e^u - 1) with u = x / alpha, with its infinities where alpha and x are below 0."""
+    value = u.value
+    if not isinstance(value, Pair):
+        return left
+    v = pr.to_float(value)
+    large, overflows = (lax.gt(v, pr.constant(v, bound)) for bound in _HUGE[np.dtype(v.dtype)])
+    large = lax.bitwise_and(large, lax.lt(number(alpha, v), pr.constant(v, 0.0)))
+    # the exponential of pairs ends just below the largest float
+    y = series.where(large, alpha * (series.exp(u - 1.0) * EULER), left)
+    terms = {}
+    for k, c in y.terms.items():
+        sign = -1.0 if k[0] % 2 == 0 else 1.0  # each derivative in x divides by alpha
+        head = c.head if isinstance(c, Pair) else v
+        infinite = lax.bitwise_and(large, lax.bitwise_or(overflows, lax.bitwise_not(lax.is_finite(head))))
+        terms[k] = pr.where(infinite, pr.literal(v, sign * math.inf), c)
+    return Series(y.orders, terms)
 
 
 def exp_rest(u: Series) -> Series:
@@ -221,6 +244,7 @@ __all__ = [
     "beyond",
     "decay",
     "exp_rest",
+    "grown",
     "in_units",
     "inverse",
     "near_zero",

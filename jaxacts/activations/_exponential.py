@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import like, quick, series, smooth, widen
-from jaxacts._numerics.tails import decay, exp_rest, in_units, near_zero, zero
+from jaxacts._numerics.tails import decay, exp_rest, grown, in_units, near_zero, zero
 
 __all__ = ["celu", "elu", "mpelu", "pelu", "reu", "selu", "serlu"]
 
@@ -95,6 +95,8 @@ def _celu_program(x, alpha):
         # at alpha = 0 the left branch is -alpha to first order, but at x = 0 it is 0 whatever alpha is
         limit = series.where(zero(x), 0.0 * x, -alpha)
         left = series.where(zero(alpha), limit, left)
+    if not isinstance(alpha, float) or alpha < 0:
+        left = grown(left, x / alpha, alpha)
     return series.where(series.positive(x), x, left)
 
 
@@ -110,6 +112,7 @@ def celu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
     Args:
       x: input of any shape.
       alpha: minus the limit on the left, and the length over which it is approached; at least 0.
+        Below 0 the function grows exponentially on the left, and is infinite where :math:`e^{x/\alpha}` is.
 
     Returns:
       An array with the shape and dtype of `x`.
@@ -127,7 +130,8 @@ def celu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
     x, narrow = widen(x)
     a = like(alpha, x)
     y = _celu(x, a)
-    return narrow(y if isinstance(a, float) else jnp.where(x > 0, x, y))
+    # a small alpha is the unit of x inside, where a large x may not be representable
+    return narrow(y if isinstance(a, float) and a == 1 else jnp.where(x > 0, x, y))
 
 
 def _celu_derivative(x: Array, alpha: Any = 1.0) -> Array:
