@@ -134,18 +134,18 @@ def smooth(
     return function
 
 
-@functools.partial(jax.jit, static_argnums=0, inline=True)
+@functools.partial(jax.jit, static_argnums=0)
 def _compiled(function, x):
     return function(x)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5), inline=True)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
 def _jitted(program, orders, fixed, left, right, bound, *args):
     return _formula(program, orders, fixed, left, right, bound, *args)
 
 
 def _evaluate(program, orders, fixed, left, right, bound, *args):
-    """Compiled once per type and shape when called eagerly; inlined into a surrounding jit."""
+    """Compiled once per type and shape when called eagerly, traced once for all that jit it."""
     if isinstance(bound, dict):
         bound = bound[np.dtype(args[0].dtype)]
     return _jitted(program, orders, fixed, left, right, bound, *args)
