@@ -195,8 +195,8 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
                 slope, intercept = asymptote(*values) if callable(asymptote) else asymptote  # pyright: ignore[reportGeneralTypeIssues]
                 result = lax.select(beyond, _line(slope, intercept, order, x), result)
     result = lax.select(lax.ne(x, x), x, result)
-    # XLA of jax 0.12 does not finish compiling some derivatives together with a rounding to 16 bits
-    return lax.optimization_barrier(result) if sum(orders) else result
+    # XLA of jax 0.12 does not finish compiling some formulas together with a rounding to 16 bits
+    return lax.optimization_barrier(result)
 
 
 def _scale_back(result: Array, size: Array, down: Array) -> Array:
