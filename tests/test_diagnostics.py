@@ -13,12 +13,14 @@ import jaxacts
 from jaxacts import diagnostics
 
 RNG = np.random.default_rng(1)
+statistics = jax.jit(diagnostics.statistics)
+units = jax.jit(diagnostics.units, static_argnums=0, static_argnames="axis")
 
 
 def test_statistics():
     x = RNG.normal(size=(7, 5)).astype(np.float32)
     x[0] = 0
-    s = jax.jit(diagnostics.statistics)(x)
+    s = statistics(x)
     wide = x.astype(np.float64)
     # sums of 35 float32 numbers
     np.testing.assert_allclose(s.mean, wide.mean(), rtol=1e-5, atol=1e-7)
@@ -29,14 +31,14 @@ def test_statistics():
 
 def test_statistics_at_the_edges_of_the_range():
     for size in (1e-30, 1e30):  # whose squares leave float32
-        np.testing.assert_allclose(diagnostics.statistics(jnp.array([size, -size])).rms, size, rtol=1e-6)
-    assert diagnostics.statistics(jnp.zeros(3)).rms == 0
-    bad = diagnostics.statistics(jnp.array([1.0, jnp.nan, jnp.inf, 2.0]))
+        np.testing.assert_allclose(statistics(jnp.array([size, -size])).rms, size, rtol=1e-6)
+    assert statistics(jnp.zeros(3)).rms == 0
+    bad = statistics(jnp.array([1.0, jnp.nan, jnp.inf, 2.0]))
     assert bad.finite == 0.5
     assert jnp.isnan(bad.mean)
-    assert diagnostics.statistics(jnp.full(70_000, 60_000.0, jnp.float16)).rms == 60_000
+    assert statistics(jnp.full(70_000, 60_000.0, jnp.float16)).rms == 60_000
     with pytest.raises(ValueError, match="x must not be empty"):
-        diagnostics.statistics(jnp.zeros((0, 2)))
+        statistics(jnp.zeros((0, 2)))
 
 
 @pytest.mark.parametrize("f", [jaxacts.relu, jaxacts.sigmoid, jaxacts.gelu, jnp.sin])
@@ -53,7 +55,7 @@ def test_units_against_their_definition(f):
         jaxacts.gelu: np.abs(np.diff(_gelu(grid + h)) / np.diff(grid)).max(),
         jnp.sin: 1.0,
     }[f]
-    result = jax.jit(functools.partial(diagnostics.units, f))(z)
+    result = units(f, z)
     np.testing.assert_array_equal(result.dead, (derivative < 1e-6).all(0))
     np.testing.assert_allclose(result.saturated, (derivative < 0.05 * exact).mean(0), atol=1e-6)
     np.testing.assert_allclose(result.slope, derivative.mean(0), rtol=1e-5, atol=1e-12)  # sums of 40 numbers
@@ -67,26 +69,26 @@ def _gelu(x):
 
 def test_dead_and_saturated_are_different_things():
     z = jnp.full((10, 1), -8.0)
-    sigmoid = diagnostics.units(jaxacts.sigmoid, z)  # slope 3e-4: saturated, far from dead
+    sigmoid = units(jaxacts.sigmoid, z)  # slope 3e-4: saturated, far from dead
     assert (sigmoid.saturated[0], bool(sigmoid.dead[0])) == (1, False)
-    relu = diagnostics.units(jaxacts.relu, z)
+    relu = units(jaxacts.relu, z)
     assert (relu.saturated[0], bool(relu.dead[0])) == (1, True)
-    leaky = diagnostics.units(jaxacts.get("leaky_relu", negative_slope=0.1), z)  # 10 % of the steepest slope
+    leaky = units(jaxacts.get("leaky_relu", negative_slope=0.1), z)  # 10 % of the steepest slope
     assert (leaky.saturated[0], bool(leaky.dead[0])) == (0, False)
-    one_alive = diagnostics.units(jaxacts.relu, z.at[3].set(1.0))
+    one_alive = units(jaxacts.relu, z.at[3].set(1.0))
     np.testing.assert_allclose(one_alive.saturated, [0.9], rtol=1e-6)
     assert not one_alive.dead[0]
 
 
 def test_units_along_another_axis_and_with_a_scale():
     z = jnp.asarray(RNG.normal(size=(4, 3, 5)), jnp.float32)
-    expected = diagnostics.units(jaxacts.tanh, jnp.moveaxis(z, 1, -1))
-    chex.assert_trees_all_close(diagnostics.units(jaxacts.tanh, z, axis=1), expected, rtol=1e-6)
-    assert diagnostics.units(jaxacts.tanh, z, scale=1e9).saturated.min() == 1
+    expected = units(jaxacts.tanh, jnp.moveaxis(z, 1, -1))
+    chex.assert_trees_all_close(units(jaxacts.tanh, z, axis=1), expected, rtol=1e-6)
+    assert units(jaxacts.tanh, z, scale=1e9).saturated.min() == 1
     with pytest.raises(ValueError, match="axis must name an axis of z"):
-        diagnostics.units(jaxacts.tanh, z, axis=3)
+        units(jaxacts.tanh, z, axis=3)
     with pytest.raises(ValueError, match="at least one example"):
-        diagnostics.units(jaxacts.tanh, jnp.zeros((0, 3)))
+        units(jaxacts.tanh, jnp.zeros((0, 3)))
 
 
 def test_steepest():
@@ -126,7 +128,9 @@ def test_signal_flow_of_linear_stages():
     matrices = [RNG.normal(size=(n, m)) for m, n in ((3, 5), (5, 4), (4, 2))]
     stages = [functools.partial(jnp.matmul, a.astype(np.float32)) for a in matrices]
     x = RNG.normal(size=3)
-    flow = diagnostics.signal_flow(stages, x.astype(np.float32), lambda y: (y**2).sum() / 2)
+    flow = jax.jit(lambda x: diagnostics.signal_flow(stages, x, lambda y: (y**2).sum() / 2))(
+        x.astype(np.float32)
+    )
     signals = [matrices[0] @ x]
     for a in matrices[1:]:
         signals.append(a @ signals[-1])

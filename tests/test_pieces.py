@@ -57,7 +57,7 @@ PARAMETRIC = [
 def test_derivatives_with_respect_to_parameters(name, key, x64):
     record = jaxacts.records()[name]
     where = jnp.full(POINTS.shape, record.parameters[key])  # one parameter a point: its gradient is theirs
-    found = jax.grad(lambda p: record.fn(jnp.asarray(POINTS), **{key: p}).sum())(where)
+    found = jax.jit(jax.grad(lambda p: record.fn(jnp.asarray(POINTS), **{key: p}).sum()))(where)
     exact = [float(reference.parameter_derivative(name, key, x)) for x in POINTS]
     # textbook formulas; where the derivative passes through zero they lose a few digits
     np.testing.assert_allclose(found, exact, rtol=1e-12, atol=1e-14)
@@ -110,9 +110,10 @@ def test_one_parameter_a_feature(name):
     x = jnp.linspace(-3.0, 3.0, 10).reshape(2, 5)
     keys = [k for k, v in record.parameters.items() if isinstance(v, float)]
     per_feature = {k: jnp.full((5,), record.parameters[k]) for k in keys}
-    assert record.fn(x, **per_feature).shape == (2, 5)
+    got, plain = jax.jit(lambda x, p: (record.fn(x, **p), record.fn(x)))(x, per_feature)
+    assert got.shape == (2, 5)
     # the same numbers but for rounding: plain numbers are combined in double precision first
-    np.testing.assert_allclose(record.fn(x, **per_feature), record.fn(x), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(got, plain, rtol=1e-6, atol=1e-7)
 
 
 def test_a_slope_of_zero_stays_zero_at_infinity():
@@ -156,7 +157,12 @@ def test_derivatives_of_powers(order):
 def test_the_type_is_kept_in_both_modes(name, dtype):
     f = jaxacts.get(name)
     x = jnp.array([-2.0, 0.3, 3.0], dtype)
-    forward = jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
-    backward = jax.grad(lambda x: f(x).astype(jnp.float32).sum())(x)
-    assert forward.dtype == backward.dtype == f(x).dtype == dtype
+
+    @jax.jit
+    def program(x):
+        backward = jax.grad(lambda x: f(x).astype(jnp.float32).sum())(x)
+        return *jax.jvp(f, (x,), (jnp.ones_like(x),)), backward
+
+    value, forward, backward = program(x)
+    assert forward.dtype == backward.dtype == value.dtype == dtype
     np.testing.assert_array_equal(forward, backward)

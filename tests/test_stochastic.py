@@ -1,5 +1,6 @@
 """Stochastic activations: distribution, evaluation mode, gradients."""
 
+import functools
 import inspect
 
 import jax
@@ -9,30 +10,35 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from jaxacts.activations._stochastic import gumbel_softmax, noisy_relu, rrelu
+from jaxacts.activations import _stochastic
 
+# compiled whole: operation by operation each of them compiles dozens of small programs
+rrelu = jax.jit(_stochastic.rrelu, static_argnums=(2, 3))
+noisy_relu = jax.jit(_stochastic.noisy_relu)
+gumbel_softmax = jax.jit(_stochastic.gumbel_softmax, static_argnames=("tau", "hard", "axis"))
 N = 20_000
+key_of = functools.partial(jr.key, impl="rbg")  # whose draws compile in a fraction of the time
 X = jnp.linspace(-6, 6, 25)
 
 
 @pytest.mark.parametrize("f", [rrelu, noisy_relu, gumbel_softmax])
 def test_key_is_explicit_and_decides(f):
     assert inspect.signature(f).parameters["key"].default is inspect.Parameter.empty
-    same, again, other = f(X, jr.key(0)), f(X, jr.key(0)), f(X, jr.key(1))
+    same, again, other = f(X, key_of(0)), f(X, key_of(0)), f(X, key_of(1))
     np.testing.assert_array_equal(same, again)
     assert (same != other).any()
     np.testing.assert_array_equal(f(X, None), f(X, None))
     for dtype in (jnp.float16, jnp.bfloat16):
-        assert f(X.astype(dtype), jr.key(0)).dtype == dtype
+        assert f(X.astype(dtype), key_of(0)).dtype == dtype
 
 
 def test_rrelu_slopes_are_uniform():
-    slope = -rrelu(-jnp.ones(N), jr.key(2))
+    slope = -rrelu(-jnp.ones(N), key_of(2))
     # Kolmogorov-Smirnov at a fixed seed: p uniform under the claim, so 0.01 is a fair bar for one draw
     assert stats.kstest(slope, stats.uniform(1 / 8, 1 / 3 - 1 / 8).cdf).pvalue > 0.01
-    np.testing.assert_array_equal(rrelu(jnp.ones(5), jr.key(2)), jnp.ones(5))
+    np.testing.assert_array_equal(rrelu(jnp.ones(5), key_of(2)), jnp.ones(5))
     np.testing.assert_array_equal(rrelu(jnp.array([-2.0, 0.0, 3.0]), None), jnp.array([-2 * 11 / 48, 0, 3]))
-    gradient = jax.grad(lambda x: rrelu(x, jr.key(2)).sum())(-jnp.ones(N))
+    gradient = jax.jit(jax.grad(lambda x: rrelu(x, key_of(2)).sum()))(-jnp.ones(N))
     np.testing.assert_array_equal(gradient, slope)
     assert jax.grad(rrelu)(0.0, None) == jnp.float32(11 / 48)
     with pytest.raises(ValueError, match="lower must not exceed upper"):
@@ -41,7 +47,7 @@ def test_rrelu_slopes_are_uniform():
 
 @pytest.mark.parametrize("x", [-1.0, 0.0, 2.0])
 def test_noisy_relu_moments(x):
-    y = np.asarray(noisy_relu(jnp.full(N, x), jr.key(3)), np.float64)
+    y = np.asarray(noisy_relu(jnp.full(N, x), key_of(3)), np.float64)
     sd = np.sqrt(special.expit(x))
     mean = x * stats.norm.cdf(x / sd) + sd * stats.norm.pdf(x / sd)  # of max(0, N(x, sd^2))
     second = (x**2 + sd**2) * stats.norm.cdf(x / sd) + x * sd * stats.norm.pdf(x / sd)
@@ -53,30 +59,31 @@ def test_noisy_relu_moments(x):
 
 def test_noisy_relu_gradient_is_finite_everywhere():
     x = jnp.array([-1e30, -200.0, -50.0, 0.0, 50.0, 1e30])
-    assert jnp.isfinite(jax.grad(lambda x: noisy_relu(x, jr.key(0)).sum())(x)).all()
+    assert np.isfinite(jax.jit(jax.grad(lambda x: noisy_relu(x, key_of(0)).sum()))(x)).all()
     np.testing.assert_array_equal(noisy_relu(X, None), np.maximum(X, 0))
 
 
 def test_gumbel_softmax_draws_from_the_softmax():
     logits = jnp.array([0.5, -1.0, 1.5, -jnp.inf])
     rows = jnp.broadcast_to(logits, (N, 4))
-    hard = gumbel_softmax(rows, jr.key(4), hard=True)
+    hard = gumbel_softmax(rows, key_of(4), hard=True)
     assert set(np.unique(hard)) == {0.0, 1.0}
     np.testing.assert_array_equal(hard.sum(-1), 1)
     p = special.softmax(np.asarray(logits, np.float64))
     # four binomial standard errors
     assert (np.abs(np.asarray(hard).mean(0) - p) <= 4 * np.sqrt(p * (1 - p) / N)).all()
-    soft = gumbel_softmax(rows[:100], jr.key(4), tau=0.5)
+    soft = gumbel_softmax(rows[:100], key_of(4), tau=0.5)
     # sums of four float32 numbers
     np.testing.assert_allclose(soft.sum(-1), 1, rtol=5e-7)
-    cold = gumbel_softmax(rows[:100], jr.key(4), tau=1e-3)
-    np.testing.assert_array_equal(jnp.round(cold), gumbel_softmax(rows[:100], jr.key(4), tau=1e-3, hard=True))
+    cold = gumbel_softmax(rows[:100], key_of(4), tau=1e-3)
+    np.testing.assert_array_equal(jnp.round(cold), gumbel_softmax(rows[:100], key_of(4), tau=1e-3, hard=True))
 
 
 def test_gumbel_softmax_straight_through_and_evaluation():
-    x, key = jnp.array([[0.3, 1.0, -0.4]]), jr.key(5)
+    x, key = jnp.array([[0.3, 1.0, -0.4]]), key_of(5)
     jacobian = {
-        hard: jax.jacrev(lambda x, hard=hard: gumbel_softmax(x, key, 0.7, hard))(x) for hard in (True, False)
+        hard: jax.jit(jax.jacrev(lambda x, hard=hard: gumbel_softmax(x, key, 0.7, hard)))(x)
+        for hard in (True, False)
     }
     np.testing.assert_array_equal(jacobian[True], jacobian[False])
     np.testing.assert_allclose(
