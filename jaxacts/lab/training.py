@@ -120,11 +120,11 @@ def _scale_by_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> opt
     m/(1-b1^t) / (sqrt(v/(1-b2^t)) + eps) = m r/(1-b1^t) / (sqrt(v) + eps r) with r = sqrt(1-b2^t).
     """
 
-    def update(gradients: Any, state: Any, parameters: Any = None) -> tuple[Any, Any]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         count = optax.safe_increment(state.count)
-        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, gradients)
-        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * jnp.square(g), state.nu, gradients)
-        time = count.astype(jnp.float32)
+        mu = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mu, updates)
+        nu = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * jnp.square(g), state.nu, updates)
+        time = jnp.asarray(count, jnp.float32)
         root = jnp.sqrt(1 - b2**time)
         factor, small = root / (1 - b1**time), eps * root
         updates = jax.tree.map(lambda m, v: factor * m / (jnp.sqrt(v) + small), mu, nu)
