@@ -22,10 +22,23 @@ CORE = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the core tests."""
-    for item in items:
+    """Mark the core tests, and let the facts of a function follow its promise, whose program they share."""
+    promise = {}
+    for place, item in enumerate(items):
         if item.path.name in CORE:
             item.add_marker(pytest.mark.core)
+        if item.name.startswith("test_promise_of["):
+            promise[_name_of(item)] = place
+
+    def place_of(numbered: tuple[int, pytest.Item]) -> float:
+        place, item = numbered
+        return promise.get(_name_of(item), place) + 0.5 if item.name.startswith("test_facts[") else place
+
+    items[:] = [item for _, item in sorted(enumerate(items), key=place_of)]
+
+
+def _name_of(item: pytest.Item) -> str:
+    return item.callspec.params["name"]  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -216,7 +216,7 @@ def _textbook(
 ) -> Report:
     params = {**entry.parameters, **_declare.unbind(known)[1]}
     double = _ulp.FORMATS["float64"]
-    library64 = _run.runner(known, double)  # of the catalogue, also when another `f` is judged
+    library64 = _library64(known)  # of the catalogue, also when another `f` is judged
     run64 = library64 if f is known else _run.runner(f, double)
     x = _points.sample(double, entry.facts_at(**params).breaks, count)
     truth = _run.textbook(entry.name, params, x)
