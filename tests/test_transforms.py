@@ -56,7 +56,8 @@ TEXTBOOK["selu"] = (
 
 def _mirrored(name, parameters):
     """The reference's parameters in the form that has positive scale and, for symmetric functions, shift."""
-    twice_centre = {"tanh": 0.0, "sigmoid": 1.0}.get(name)
+    odd = dict.fromkeys(("tanh", "erf", "atan", "asinh", "softsign"), 0.0)
+    twice_centre = {**odd, "sigmoid": 1.0}.get(name)
     found = dict(parameters)
     if "input_scale" in found:
         found["input_scale"] = abs(found["input_scale"])
