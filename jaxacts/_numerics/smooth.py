@@ -195,6 +195,10 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
                 slope, intercept = asymptote(*values) if callable(asymptote) else asymptote  # pyright: ignore[reportGeneralTypeIssues]
                 result = lax.select(beyond, _line(slope, intercept, order, x), result)
     result = lax.select(lax.ne(x, x), x, result)
+    # XLA computes sums and products again for every use, but a division once: without this one, by 1, a
+    # consumer that reuses the result would evaluate all of the above many times
+    unit = pr.constant(x, 1.0)
+    result = lax.div(result, lax.clamp(unit, x, unit))
     # XLA of jax 0.12 does not finish compiling some formulas together with a rounding to 16 bits
     return lax.optimization_barrier(result)
 
