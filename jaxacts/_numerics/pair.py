@@ -33,12 +33,14 @@ _MASKS = {
     np.dtype(np.float32): (np.int32, np.int32(-(1 << 12))),
     np.dtype(np.float64): (np.int64, np.int64(-(1 << 27))),
 }
-# dtype -> (integer type; bits from which to subtract those of b, or half of them, for a guess at 1 / b and
-# 1 / sqrt(b) that is off by an eighth at most and by 4 %; Newton steps from there to full precision)
-_GUESSES = {
-    np.dtype(np.float32): (np.int32, 0x7EF311C7, 4, 0x5F3759DF, 4),
-    np.dtype(np.float64): (np.int64, 0x7FDE6238502484BA, 5, 0x5FE6EB50C7B537A9, 4),
+# dtype -> (bits from which to subtract those of b for a guess at 1 / b that is off by an eighth at most,
+# Newton steps from there to full precision)
+_INVERSE = {
+    np.dtype(np.float32): (0x7EF311C7, 4),
+    np.dtype(np.float64): (0x7FDE6238502484BA, 5),
 }
+# the same with half the bits of a for 1 / sqrt(a), off by 4 %; four steps serve both types
+_INVERSE_ROOT = {np.dtype(np.float32): 0x5F3759DF, np.dtype(np.float64): 0x5FE6EB50C7B537A9}
 
 
 class Scale(NamedTuple):
@@ -224,7 +226,7 @@ def _inverse(b: Array) -> Array:
     others: with these instead, one formula is one kernel, which compiles and runs about twice as fast.
     """
     kind = np.dtype(b.dtype)
-    integer, guess, steps, _, _ = _GUESSES[kind]
+    integer, (guess, steps) = _MASKS[kind][0], _INVERSE[kind]
     # far up the guess is no number: there 1 / b is taken from a smaller b
     largest = float(np.finfo(kind).max)
     b = lax.clamp(constant(b, -largest), b, constant(b, largest))
@@ -243,13 +245,13 @@ def _inverse(b: Array) -> Array:
 def _inverse_root(a: Array) -> Array:
     """1 / sqrt(a) for a >= 0, as :func:`_inverse`; finite for zero, not zero at infinity."""
     kind = np.dtype(a.dtype)
-    integer, _, _, guess, steps = _GUESSES[kind]
+    integer, guess = _MASKS[kind][0], _INVERSE_ROOT[kind]
     a = lax.min(a, constant(a, np.finfo(kind).max))
     bits = lax.bitcast_convert_type(a, integer)
     halved = lax.shift_right_arithmetic(bits, lax.full_like(bits, 1))
     y = lax.bitcast_convert_type(lax.sub(integer(guess), halved), kind)
     half, one = constant(a, 0.5), constant(a, 1.0)
-    for _ in range(steps):
+    for _ in range(4):
         y = lax.add(y, lax.mul(lax.mul(half, y), lax.sub(one, lax.mul(lax.mul(a, y), y))))
     return y
 
