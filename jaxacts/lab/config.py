@@ -25,6 +25,8 @@ AXES = (
 )  # fmt: skip
 
 _DEFAULT_ACTIVATIONS = ("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "mish")
+# what others call our settings, for a hint
+_OTHER_NAMES = {"xavier": "glorot", "kaiming": "he", "bf16": "bfloat16", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,7 @@ def _check(config: CompareConfig) -> None:
     for name, allowed in choices.items():
         for value in _several(getattr(config, name)):
             if value not in allowed:
-                known = {"xavier": "glorot", "kaiming": "he", "bf16": "bfloat16", "fp16": "float16"}
-                near = hint(known.get(str(value), str(value)), map(str, allowed), 1)
+                near = hint(_OTHER_NAMES.get(str(value), str(value)), map(str, allowed), 1)
                 raise ValueError(f"{name} must be one of {', '.join(map(str, allowed))}, was {value!r}{near}")
     for name in ("depth", "width", "batch_size", "steps", "record_every"):
         for value in _several(getattr(config, name)) or (None,):
