@@ -65,10 +65,11 @@ def _bent_rule(primals, tangents):
 
 
 def test_a_derivative_that_is_slightly_wrong_breaks_the_promise():
-    types = ("float32", "float64")  # in 16 bits one part in 100,000 only moves some results across a tie
-    report = accuracy.measure(bent, types=types, truth_of="sigmoid", count=30)
+    report = accuracy.measure(bent, truth_of="sigmoid", count=30)
     wrong = {(cell.dtype, cell.order) for cell in report.cells if not cell.kept}
-    assert wrong == set(itertools.product(types, (1, 2)))  # the value itself is right
+    # in 16 bits one part in 100,000 moves some results across a tie; the value itself is right
+    assert wrong >= set(itertools.product(("float32", "float64"), (1, 2)))
+    assert not {order for _, order in wrong} & {0}
 
 
 def test_one_wrong_bit_pattern_is_found():

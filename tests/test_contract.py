@@ -267,7 +267,7 @@ def test_a_forgotten_parameter_is_noticed():
 # --- shapes and types: traced, not compiled
 
 
-@some_always  # test_accuracy asserts it for every function that it compiles
+@each_name
 def test_value_and_slope_have_the_type_of_the_input(name):
     f = RECORDS[name].fn
     for kind in (jnp.float16, jnp.bfloat16, jnp.float32):  # traced only
