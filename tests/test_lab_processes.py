@@ -13,7 +13,7 @@ import pytest
 
 from jaxacts import lab
 from jaxacts.commands import _jobs
-from jaxacts.lab import distributed, store
+from jaxacts.lab import distributed, leases, store
 
 SETTINGS = [
     "--dataset", "spirals", "--activations", "relu,tanh", "--seeds", "2", "--depth", "2", "--width", "8",
@@ -80,7 +80,10 @@ def test_three_workers_one_killed_the_others_finish_everything(cache, tmp_path):
     ]
     wait_for(lambda: len(events(folder, "start")) == 3 and events(folder, "batch"))
     workers[2].send_signal(signal.SIGKILL)
+    begun = time.monotonic()
     codes, said = finish(*workers)
+    # at once, though nobody has waited for the dead child yet
+    assert time.monotonic() - begun < leases.STALE
     assert codes == [0, 0, -signal.SIGKILL], said
     assert "★" in said[0]
     assert "process 1 is through; process 0 shows the results" in said[1]

@@ -22,12 +22,13 @@ HEARTBEAT = 2.0  # seconds between two signs of life
 STALE = 30.0  # seconds without one after which another host's lease may be taken
 
 
-def _started(pid: int) -> str:
-    """When a process started, as the kernel counts it: a reused process number is not the old process."""
+def _status(pid: int) -> tuple[str, str]:
+    """State of a process and when it started, as the kernel tells them; empty where it does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return fields[0], fields[19]
     except (OSError, IndexError):
-        return ""
+        return "", ""
 
 
 def _alive(pid: int, started: str) -> bool:
@@ -37,7 +38,10 @@ def _alive(pid: int, started: str) -> bool:
         return False
     except OSError:
         return True  # it exists, but belongs to somebody else
-    return not started or _started(pid) in ("", started)
+    state, since = _status(pid)
+    if state in ("Z", "X"):  # dead, and its parent has not looked yet
+        return False
+    return not started or since in ("", started)  # a reused process number is not the old process
 
 
 class Leases:
@@ -58,7 +62,7 @@ class Leases:
         self._thread = threading.Thread(target=self._beat, name="jaxacts-leases", daemon=True)
         pid = os.getpid()
         self._content = json.dumps(
-            {"host": socket.gethostname(), "pid": pid, "started": _started(pid), "token": uuid.uuid4().hex}
+            {"host": socket.gethostname(), "pid": pid, "started": _status(pid)[1], "token": uuid.uuid4().hex}
         ).encode()
 
     def __enter__(self) -> Leases:
