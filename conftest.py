@@ -1,5 +1,7 @@
 """Settings shared by the tests and the doctests."""
 
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -18,6 +20,19 @@ CORE = {
     "test_derivatives.py",
     "test_vector.py",
     "test_glu.py",
+}
+
+# Here programs are compiled to run once or twice on small arrays, and nothing is judged that depends on how well
+# they are compiled; the numerics of the promise, and whatever looks at a compiled program, are not among these.
+ONCE = {
+    "test_advise.py",
+    "test_experiments.py",
+    "test_initializers.py",
+    "test_lab_measures.py",
+    "test_lab_mlp.py",
+    "test_lab_training.py",
+    "test_report.py",
+    "test_trainable.py",
 }
 
 
@@ -44,6 +59,14 @@ def _name_of(item: pytest.Item) -> str:
 @pytest.fixture(autouse=True)
 def _doctest_names(doctest_namespace: dict) -> None:
     doctest_namespace.update(jax=jax, jnp=jnp, jaxacts=jaxacts)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_to_compile(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Spend less on the optimisation of programs that hardly run."""
+    jax.config.update("jax_disable_most_optimizations", request.path.name in ONCE)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture

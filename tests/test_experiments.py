@@ -20,16 +20,8 @@ FOLDER = Path(common.__file__).parent
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
 
 
-@pytest.fixture(scope="module")
-def quick_to_compile():
-    """Smoke runs are nearly all compilation, and none of their numbers is judged."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_smoke(name, tmp_path, capsys, quick_to_compile):
+def test_smoke(name, tmp_path, capsys):
     module = importlib.import_module(f"experiments.{name}")
     # Optax's Adam raises a float to an integer power, which strict promotion refuses.
     with jax.numpy_dtype_promotion("standard"):

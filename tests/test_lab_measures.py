@@ -14,7 +14,6 @@ import jaxacts
 from jaxacts.lab import config, execution, measures, mlp, spectra, training
 
 # Compiling takes longer than running here; without optimisation it takes three quarters of the time.
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 FEATURES, CLASSES, DEPTH, WIDTH = 4, 3, 2, 4
 
@@ -47,7 +46,7 @@ def train(data):
 
     def call(names, stops, state=None, begin=0):
         program = training.Program((jaxacts.tanh,), measure=names)
-        compiled.setdefault(names, jax.jit(training.make_train(program), compiler_options=QUICK))
+        compiled.setdefault(names, jax.jit(training.make_train(program)))
         state = training.start(program, initial()) if state is None else state
         rows = np.roll(execution.minibatches(0, 40, 10, 0, 3), -begin, axis=0)
         run = training.make_run(0, 0.01)

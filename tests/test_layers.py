@@ -74,15 +74,15 @@ def test_import_is_light(tmp_path):
     # compiled modules are kept, as an installation keeps them; the first run makes them
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = str(tmp_path)
-    spent = []
-    for _ in range(6):
+    # CPU time, the best of several: 15 to 20 ms on an idle machine; the bound leaves room for a busy one
+    bound, spent = 0.06, []
+    while len(spent) < 6 and min(spent[1:], default=bound) >= bound:
         command = [sys.executable, "-c", code]
         out = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
         seconds, heavy = out.split(maxsplit=1)
         assert heavy.strip() == "[]"
         spent.append(float(seconds))
-    # CPU time, the best of several: 15 to 20 ms on an idle machine; the bound leaves room for a busy one
-    assert min(spent[1:]) < 0.06
+    assert min(spent[1:]) < bound
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
