@@ -22,8 +22,8 @@ CORE = {
     "test_glu.py",
 }
 
-# Here programs are compiled to run once or twice on small arrays, and nothing is judged that depends on how well
-# they are compiled; the numerics of the promise, and whatever looks at a compiled program, are not among these.
+# Here programs are compiled to run once or twice on small arrays, and nothing is judged that depends on how
+# well they are compiled; the numerics of the promise, and whatever looks at a program, are not among these.
 ONCE = {
     "test_advise.py",
     "test_experiments.py",

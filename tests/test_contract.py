@@ -29,6 +29,7 @@ from jaxacts import reference
 RECORDS = jaxacts.records()
 CASES = [(name, dict(case)) for name, record in RECORDS.items() for case in record.cases]
 NAMES = list(RECORDS)
+MOST_CASES = max(len(record.cases) for record in RECORDS.values())
 # one or two of every way a function is built: exact pieces, series, parameters, waves, rescaled tails
 SOME = [
     *("relu", "hard_tanh", "gelu", "silu", "celu", "soft_sign", "snake", "inverse_multiquadratic"),
@@ -199,15 +200,22 @@ def test_derivatives_and_parameter_derivatives_in_double_precision(name):
         grad, by_parameter = pull(jnp.ones_like(value))
         return value, grad, record.derivative(x, **parameters, **fixed), by_parameter
 
-    for case in record.cases:
-        full = {**record.parameters, **case}
-        fixed = {k: full[k] for k in static(name)}
-        # one value of a parameter beside each x: they broadcast, and the gradient comes element by element
-        arrays = {k: jnp.full(x.shape, full[k]) for k in learnt}
-        *got, by_parameter = execute(name, functools.partial(program, fixed), jnp.asarray(x), arrays)
-        check_routes(record, case, got, np.dtype(np.float64))
-        for parameter in learnt:
-            check_parameter(name, parameter, full, x[:-3], np.asarray(by_parameter[parameter])[:-3])
+    settings = [{**record.parameters, **case} for case in record.cases]
+    for fixed in {tuple(full[k] for k in static(name)): full for full in settings}.values():
+        fixed = {k: fixed[k] for k in static(name)}
+        chosen = [i for i, full in enumerate(settings) if fixed.items() <= full.items()]
+        # all settings in one call, one value of a parameter beside each x, and the gradient element by element;
+        # the same size for all functions, so that single operations are compiled once
+        places = [*chosen, *[chosen[0]] * (MOST_CASES - len(chosen))]
+        arrays = {k: jnp.repeat(jnp.array([float(settings[i][k]) for i in places]), x.size) for k in learnt}
+        tiled = jnp.tile(x, MOST_CASES)
+        *routes, by_parameter = execute(name, functools.partial(program, fixed), tiled, arrays)
+        for row, i in enumerate(chosen):
+            here = slice(row * x.size, (row + 1) * x.size)
+            check_routes(record, record.cases[i], [part[here] for part in routes], np.dtype(np.float64))
+            for parameter in learnt:
+                found = np.asarray(by_parameter[parameter])[here][:-3]
+                check_parameter(name, parameter, settings[i], x[:-3], found)
 
 
 def check_parameter(name, parameter, full, x, got, tolerance=1e-9):

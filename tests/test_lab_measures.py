@@ -13,8 +13,6 @@ import scipy.stats
 import jaxacts
 from jaxacts.lab import config, execution, measures, mlp, spectra, training
 
-# Compiling takes longer than running here; without optimisation it takes three quarters of the time.
-
 FEATURES, CLASSES, DEPTH, WIDTH = 4, 3, 2, 4
 
 
