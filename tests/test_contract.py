@@ -204,8 +204,8 @@ def test_derivatives_and_parameter_derivatives_in_double_precision(name):
     for fixed in {tuple(full[k] for k in static(name)): full for full in settings}.values():
         fixed = {k: fixed[k] for k in static(name)}
         chosen = [i for i, full in enumerate(settings) if fixed.items() <= full.items()]
-        # all settings in one call, one value of a parameter beside each x, and the gradient element by element;
-        # the same size for all functions, so that single operations are compiled once
+        # all settings in one call, one value of a parameter beside each x: the gradient comes element by
+        # element; one size for all functions, so that single operations are compiled once
         places = [*chosen, *[chosen[0]] * (MOST_CASES - len(chosen))]
         arrays = {k: jnp.repeat(jnp.array([float(settings[i][k]) for i in places]), x.size) for k in learnt}
         tiled = jnp.tile(x, MOST_CASES)
