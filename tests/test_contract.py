@@ -200,22 +200,23 @@ def test_derivatives_and_parameter_derivatives_in_double_precision(name):
         grad, by_parameter = pull(jnp.ones_like(value))
         return value, grad, record.derivative(x, **parameters, **fixed), by_parameter
 
-    settings = [{**record.parameters, **case} for case in record.cases]
-    for fixed in {tuple(full[k] for k in static(name)): full for full in settings}.values():
-        fixed = {k: fixed[k] for k in static(name)}
-        chosen = [i for i, full in enumerate(settings) if fixed.items() <= full.items()]
-        # all settings in one call, one value of a parameter beside each x: the gradient comes element by
-        # element; one size for all functions, so that single operations are compiled once
-        places = [*chosen, *[chosen[0]] * (MOST_CASES - len(chosen))]
-        arrays = {k: jnp.repeat(jnp.array([float(settings[i][k]) for i in places]), x.size) for k in learnt}
-        tiled = jnp.tile(x, MOST_CASES)
-        *routes, by_parameter = execute(name, functools.partial(program, fixed), tiled, arrays)
-        for row, i in enumerate(chosen):
+    groups = {}  # settings with equal static parameters share a call
+    for case in record.cases:
+        full = {**record.parameters, **case}
+        groups.setdefault(tuple((k, full[k]) for k in static(name)), []).append((case, full))
+    for fixed, members in groups.items():
+        # one value of a parameter beside each x: the gradient comes element by element; one size for all
+        # functions, so that single operations are compiled once
+        places = (members * MOST_CASES)[:MOST_CASES]
+        values = {k: jnp.array([float(full[k]) for _, full in places]) for k in learnt}
+        arrays = {k: jnp.repeat(v, x.size) for k, v in values.items()}
+        got = execute(name, functools.partial(program, dict(fixed)), jnp.tile(x, MOST_CASES), arrays)
+        for row, (case, full) in enumerate(members):
             here = slice(row * x.size, (row + 1) * x.size)
-            check_routes(record, record.cases[i], [part[here] for part in routes], np.dtype(np.float64))
+            *routes, by_parameter = jax.tree.map(lambda part, here=here: np.asarray(part[here]), got)
+            check_routes(record, case, routes, np.dtype(np.float64))
             for parameter in learnt:
-                found = np.asarray(by_parameter[parameter])[here][:-3]
-                check_parameter(name, parameter, settings[i], x[:-3], found)
+                check_parameter(name, parameter, full, x[:-3], by_parameter[parameter][:-3])
 
 
 def check_parameter(name, parameter, full, x, got, tolerance=1e-9):
