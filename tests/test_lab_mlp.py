@@ -66,6 +66,24 @@ def test_scan_over_layers_changes_nothing(normalisation, residual):
             np.testing.assert_allclose(out.statistics.mean, out_s.statistics.mean, atol=1e-5)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize(("normalisation", "residual"), [("none", False), ("layer", True), ("batch", True)])
+def test_watching_is_a_forward_pass(depth, normalisation, residual):
+    parameters, x = network(depth=depth, normalisation=normalisation)
+    options = {"normalisation": normalisation, "residual": residual}
+    if normalisation == "batch":
+        running = np.random.default_rng(1).uniform(1, 2, (2, depth, 8)).astype(np.float32)
+        options["statistics"] = mlp.Statistics(*running)
+    both = lambda z: (jnp.tanh(z), z.mean(0))  # noqa: E731
+    for p in (parameters, mlp.stacked(parameters)):
+        output, means = jax.jit(lambda p, x: mlp.watch(p, x, both, **options))(p, x)
+        expected = mlp.apply(p, x, both, has_extra=True, **options)
+        # the same operations fused in another order: float32 rounding
+        np.testing.assert_allclose(output, expected.output, atol=1e-5)
+        extra = expected.extra if isinstance(p.hidden, mlp.Layer) else jnp.stack(expected.extra)
+        np.testing.assert_allclose(means, extra, atol=1e-5)
+
+
 def test_deep_networks_are_stacked():
     deep = mlp.init(mlp.draw(0, 3, 2, mlp.SCAN_FROM, 4))
     assert isinstance(deep.hidden, mlp.Layer)

@@ -23,8 +23,8 @@ from jaxacts.lab.errors import DeviceError, StoreError
 
 # A rough speed of one core and of the fixed cost of a step. They only decide how work is cut into pieces, so
 # they are constants and not measured: the pieces must be the same when a sweep is continued.
-_FLOPS, _STEP_SECONDS = 3e10, 5e-5
-_BATCH_SECONDS = 0.2  # work in one batch of short runs on a CPU
+_FLOPS, _STEP_SECONDS = 6e10, 5e-5
+_BATCH_SECONDS = 0.15  # work in one batch of short runs on a CPU
 _CHUNK_SECONDS = 1.0  # work between two looks at Ctrl-C
 _CHUNK_STEPS = 1000  # the same on accelerators, where a step costs the same for one run and for hundreds
 _VMAP_RUNS = 512  # runs in one batch on accelerators

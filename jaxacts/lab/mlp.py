@@ -248,7 +248,7 @@ def apply(
     """
 
     def layer(h: Array, p: Layer, probe: Any, running: Any, key: Any, skip: bool) -> tuple[Array, Any]:
-        z = _product(h, p.weight) + p.bias[None]
+        z = _affine(h, p)
         if normalisation != "none":
             z, running = _normalise(z, p, normalisation, running, training)
         if probe is not None:
@@ -268,18 +268,15 @@ def apply(
             raise ValueError("dropout needs a key")
         keys = jax.random.split(key, depth)
 
-    def at(tree: Any, index: Any) -> Any:
-        return jax.tree.map(lambda leaf: leaf[index], tree)
-
     h, out = layer(
-        x, parameters.first, None if probes is None else probes[0], at(statistics, 0), keys[0], False
+        x, parameters.first, None if probes is None else probes[0], _at(statistics, 0), keys[0], False
     )
     outs = [out]
     if scanned:
         rest = (
             parameters.hidden,
             None if probes is None else jnp.stack(list(probes[1:])),
-            at(statistics, slice(1, None)),
+            _at(statistics, slice(1, None)),
             keys[1:] if dropout is not None and training else None,
         )
         h, more = lax.scan(lambda h, args: layer(h, *args, True), h, rest)
@@ -287,10 +284,10 @@ def apply(
     else:
         for index, p in enumerate(parameters.hidden, 1):
             probe = None if probes is None else probes[index]
-            h, out = layer(h, p, probe, at(statistics, index), keys[index], True)
+            h, out = layer(h, p, probe, _at(statistics, index), keys[index], True)
             outs.append(out)
         stacked = None
-    output = _product(h, parameters.last.weight) + parameters.last.bias[None]
+    output = _affine(h, parameters.last)
     if stacked is not None:
         z, extra, running = stacked
         return Output(output, z, extra, running)
@@ -298,6 +295,75 @@ def apply(
         None if statistics is None else jax.tree.map(lambda *leaves: jnp.stack(leaves), *[o[2] for o in outs])
     )
     return Output(output, [o[0] for o in outs], [o[1] for o in outs], running)
+
+
+def watch(
+    parameters: Parameters,
+    x: Array,
+    activation: Callable[[Array], tuple[Array, Any]],
+    *,
+    normalisation: Normalisation = "none",
+    residual: bool = False,
+    statistics: Statistics | None = None,
+) -> tuple[Array, Any]:
+    """The forward pass of :func:`apply` outside training, with the activation at one place of the program.
+
+    All hidden layers are one loop that ends a layer between its pre-activation and its activation, since
+    their shapes are then equal, whatever the size of the input. It is made to be compiled quickly, and not
+    to be differentiated.
+
+    Args:
+      parameters: from :func:`init`.
+      x: (batch, features).
+      activation: a function of a pre-activation array that returns a pair (value, extra).
+      normalisation: as for :func:`apply`.
+      residual: as for :func:`apply`.
+      statistics: as for :func:`apply`.
+
+    Returns:
+      The output (batch, outputs), and what the activation returned as extra, with the layers as leading axis.
+
+    Example:
+      >>> from jaxacts.lab import mlp
+      >>> parameters = mlp.init(mlp.draw(0, 3, 2, depth=4, width=4))
+      >>> output, means = mlp.watch(parameters, jnp.ones((5, 3)), lambda z: (jnp.tanh(z), z.mean()))
+      >>> output.shape, means.shape
+      ((5, 2), (4,))
+    """
+    hidden = stacked(parameters).hidden or None
+    depth = 1 if hidden is None else 1 + hidden.weight.shape[0]
+    norms = jax.tree.map(lambda leaf: leaf[None], _norm(parameters.first))
+    if hidden is not None:
+        norms = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), norms, _norm(hidden))
+
+    def step(carry: tuple[Array, Any], at: Any) -> tuple[tuple[Array, Any], Any]:
+        (z, before), (index, norm, running) = carry, at
+        if normalisation != "none":
+            z, _ = _normalise(z, norm, normalisation, running, training=False)
+        h, extra = activation(z)
+        if residual:
+            h = before = before + h
+        if hidden is not None:  # the last layer leads out of the loop
+            h = lax.cond(index < depth - 1, lambda: _affine(h, _at(hidden, index)), lambda: h)
+        return (h, before), extra
+
+    z = _affine(x, parameters.first)
+    carry = (z, jnp.zeros_like(z) if residual else None)
+    (h, _), extra = lax.scan(step, carry, (jnp.arange(depth), norms, statistics))
+    return _affine(h, parameters.last), extra
+
+
+def _norm(p: Layer) -> Layer:
+    """What the normalisation of a layer needs."""
+    return p._replace(weight=None, bias=None)
+
+
+def _at(tree: Any, index: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[index], tree)
+
+
+def _affine(h: Array, p: Layer) -> Array:
+    return _product(h, p.weight) + p.bias[None]
 
 
 @jax.custom_vjp

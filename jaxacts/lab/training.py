@@ -285,20 +285,16 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
     choose = switch(program.branches)
     dtype = PRECISIONS[program.precision]
     metric = "accuracy" if program.task == "classification" else "score"
+    layers: Any = {"normalisation": program.normalisation, "residual": program.residual}
+
+    def cast_to(dtype: Any, tree: Any) -> Any:
+        return tree if dtype == jnp.float32 else jax.tree.map(lambda leaf: leaf.astype(dtype), tree)
 
     def forward(
         parameters: mlp.Parameters, x: Array, activation: Any, dtype: Any = dtype, **options: Any
     ) -> mlp.Output:
-        if dtype != jnp.float32:
-            parameters, x = jax.tree.map(lambda leaf: leaf.astype(dtype), (parameters, x))
-        output = mlp.apply(
-            parameters,
-            x,
-            activation,
-            normalisation=program.normalisation,
-            residual=program.residual,
-            **options,
-        )
+        parameters, x = cast_to(dtype, (parameters, x))
+        output = mlp.apply(parameters, x, activation, **layers, **options)
         return output._replace(output=output.output.astype(jnp.float32))
 
     # What the measures of a step are made of. It is carried through the loop, as they are only wanted of the
@@ -333,7 +329,7 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         return new, loss, (gradients if kept else None, state.parameters if both else None)
 
     def evaluate(state: State, run: Run, data: Data) -> dict[str, Array]:
-        # Layers run as a scan here even when few: half the code to compile, and evaluation is rare.
+        # Layers run as a loop even when few: less code to compile, and evaluation is rare.
         state = state._replace(parameters=mlp.stacked(state.parameters))
         slopes_wanted = bool({"dead", "saturated"} & set(program.measure))
         rows = len(data.x_validation)
@@ -347,21 +343,17 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
             return value, measures.layer_measures(table, slopes, run.supremum, program.measure, values)
 
         # Both splits in one pass, as every activation site is one more copy of all branches to compile.
-        out = forward(
-            state.parameters, jnp.concatenate([data.x_validation, data.x_test]), watched,
-            statistics=state.statistics, has_extra=True,
-        )  # fmt: skip
-        extra = out.extra
-        if isinstance(extra, list):
-            extra = jax.tree.map(lambda *layers: jnp.stack(layers), *extra)
-        found = {name: layers[:, 0] for name, layers in extra.items()}
+        inputs = cast_to(dtype, (state.parameters, jnp.concatenate([data.x_validation, data.x_test])))
+        output, extra = mlp.watch(*inputs, watched, statistics=state.statistics, **layers)
+        output = output.astype(jnp.float32)
+        found = {name: values[:, 0] for name, values in extra.items()}
         found.update(whole_network(state, run, data))
-        for part, output, target in (
-            ("validation", out.output[:rows], data.y_validation),
-            ("test", out.output[rows:], data.y_test),
+        for part, predicted, target in (
+            ("validation", output[:rows], data.y_validation),
+            ("test", output[rows:], data.y_test),
         ):
-            found[f"{part}_loss"] = _losses(program.task, output, target).mean()
-            found[f"{part}_{metric}"] = _metric(program.task, output, target)
+            found[f"{part}_loss"] = _losses(program.task, predicted, target).mean()
+            found[f"{part}_{metric}"] = _metric(program.task, predicted, target)
         return found
 
     def whole_network(state: State, run: Run, data: Data) -> dict[str, Array]:
