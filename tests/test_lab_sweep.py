@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxacts import lab
-from jaxacts.lab import execution, leases, store, sweep
+from jaxacts.lab import agenda, execution, leases, store, sweep
 
 # The smallest comparison that has everything: two activations, two rates, two seeds, a few batches of runs.
 SMALL = {
@@ -456,3 +456,22 @@ def test_leases_are_exclusive_and_outlive_no_process(tmp_path):
         time.sleep(0.5)
         assert theirs.claim(9)
     assert not (tmp_path / "leases").exists()
+
+
+def test_a_thread_hears_of_the_last_batch_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(agenda, "POLL", 60.0)
+    stop, begun = threading.Event(), time.monotonic()
+    (tmp_path / "batches").mkdir()
+    with leases.Leases(tmp_path) as held:
+        shared = agenda.Agenda(tmp_path, [0], held)
+        mine = shared.claims(stop)
+        assert next(mine) == 0
+        others: list[int] = []
+        thread = threading.Thread(target=lambda: others.extend(shared.claims(stop)))
+        thread.start()
+        time.sleep(0.2)  # until it waits; should it not yet, it finds the file and the test holds as well
+        store.batch_path(tmp_path, 0).write_bytes(b"")
+        assert list(mine) == []
+        thread.join()
+    assert others == []
+    assert time.monotonic() - begun < 30  # half of what it would wait; a busy machine needs a second

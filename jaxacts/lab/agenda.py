@@ -29,6 +29,7 @@ class Agenda:
         first = len(mine) * place.index // place.count if place else 0
         self._todo = mine[first:] + mine[:first]
         self._lock = threading.Lock()
+        self._finished = threading.Condition()
 
     def claims(self, stop: threading.Event) -> Iterator[int]:
         """Batches to train, one after the other, until all are finished or `stop` is set."""
@@ -36,8 +37,11 @@ class Agenda:
             batch = self._next()
             if batch is not None:
                 yield batch
-            elif self._todo:
-                stop.wait(POLL)  # all that is left is being done by others
+                with self._finished:
+                    self._finished.notify_all()
+            elif self._todo:  # all that is left is being done by others, in this process or elsewhere
+                with self._finished:
+                    self._finished.wait(POLL)
             else:
                 return
 
