@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, cast
 
 import chex
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -299,39 +298,37 @@ def step_measures(
 
 
 def layer_measures(
-    preactivations: Any, slopes: Any, supremum: Array, wanted: tuple[str, ...], activations: Any = None
+    z: Array, slopes: Array, activations: Array, supremum: Array | float, wanted: tuple[str, ...]
 ) -> dict[str, Array]:
-    """The measures of every hidden layer that were asked for.
+    """The measures of one hidden layer that were asked for.
 
     Args:
-      preactivations: one (examples, units) array a layer, or stacked.
-      slopes: f' there.
+      z: (examples, units), the pre-activations.
+      slopes: f'(z).
+      activations: f(z), for the effective rank.
       supremum: sup |f'|.
-      wanted: names from `MEASURES`.
-      activations: f there, for the effective rank.
+      wanted: names from `MEASURES`; those of anything but a layer are passed over.
 
     Returns:
-      Arrays (layers,) by name.
+      Scalars by the name of their curve.
+
+    Example:
+      >>> from jaxacts.lab import measures
+      >>> z = jnp.array([[-1.0, 2.0], [-3.0, 4.0]])
+      >>> found = measures.layer_measures(z, jnp.sign(jnp.maximum(z, 0)), z, 1.0, ("dead", "saturated"))
+      >>> {name: float(value) for name, value in found.items()}
+      {'dead': 0.5, 'saturated': 0.5}
     """
     found: dict[str, Array] = {}
-    for_all: Any = _stacked if isinstance(preactivations, list | tuple) else jax.vmap
     if "preactivation" in wanted:
-        found["preactivation_mean"], found["preactivation_std"] = for_all(mean_and_std)(preactivations)
+        found["preactivation_mean"], found["preactivation_std"] = mean_and_std(z)
     if "dead" in wanted:
-        found["dead"] = for_all(dead_share)(slopes)
+        found["dead"] = dead_share(slopes)
     if "saturated" in wanted:
-        found["saturated"] = for_all(lambda slope: saturated_share(slope, supremum))(slopes)
+        found["saturated"] = saturated_share(slopes, supremum)
     if "quantiles" in wanted:
-        table = for_all(quantiles)(preactivations)
-        found |= {
-            f"preactivation_q{100 * share:02.0f}": table[:, column] for column, share in enumerate(QUANTILES)
-        }
+        for share, value in zip(QUANTILES, quantiles(z), strict=True):
+            found[f"preactivation_q{100 * share:02.0f}"] = value
     if "effective_rank" in wanted:
-        found["effective_rank"] = for_all(lambda table: effective_rank(table[:EXAMPLES]))(activations)
+        found["effective_rank"] = effective_rank(activations[:EXAMPLES])
     return found
-
-
-def _stacked(function: Any) -> Any:
-    return lambda layers: jax.tree.map(
-        lambda *values: jnp.stack(values), *[function(layer) for layer in layers]
-    )

@@ -330,7 +330,7 @@ def watch(
       >>> output.shape, means.shape
       ((5, 2), (4,))
     """
-    hidden = stacked(parameters).hidden or None
+    hidden = jax.tree.map(jnp.asarray, stacked(parameters).hidden) or None
     depth = 1 if hidden is None else 1 + hidden.weight.shape[0]
     norms = jax.tree.map(lambda leaf: leaf[None], _norm(parameters.first))
     if hidden is not None:

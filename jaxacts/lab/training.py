@@ -336,17 +336,19 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
 
         def watched(z: Array) -> tuple[Array, dict[str, Array]]:
             # Measured here, layer by layer: storing the tables of all layers takes longer than all the rest.
-            value, slope = (
-                choose.pair(run.activation, z) if slopes_wanted else (choose.plain(run.activation, z), z)
+            if slopes_wanted:
+                value, slope = choose.pair(run.activation, z)
+            else:
+                value = slope = choose.plain(run.activation, z)
+            return value, measures.layer_measures(
+                z[:rows], slope[:rows], value[:rows], run.supremum, program.measure
             )
-            table, slopes, values = ([array[:rows]] for array in (z, slope, value))
-            return value, measures.layer_measures(table, slopes, run.supremum, program.measure, values)
 
         # Both splits in one pass, as every activation site is one more copy of all branches to compile.
-        inputs = cast_to(dtype, (state.parameters, jnp.concatenate([data.x_validation, data.x_test])))
-        output, extra = mlp.watch(*inputs, watched, statistics=state.statistics, **layers)
+        examples = jnp.concatenate([data.x_validation, data.x_test])
+        parameters, x = cast_to(dtype, (state.parameters, examples))
+        output, found = mlp.watch(parameters, x, watched, statistics=state.statistics, **layers)
         output = output.astype(jnp.float32)
-        found = {name: values[:, 0] for name, values in extra.items()}
         found.update(whole_network(state, run, data))
         for part, predicted, target in (
             ("validation", output[:rows], data.y_validation),
