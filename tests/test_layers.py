@@ -66,7 +66,7 @@ def test_import_is_light(tmp_path):
     code = (
         "import sys, time, jax\n"
         "start = time.process_time(); import jaxacts; spent = time.process_time() - start\n"
-        "names = 'optax chex matplotlib flax equinox rich tyro mpmath plotly'.split()\n"
+        "names = 'optax chex matplotlib flax equinox rich tyro mpmath'.split()\n"
         "heavy = [m for m in names"
         " if m in sys.modules]\n"
         "print(spent, heavy)"

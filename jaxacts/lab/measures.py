@@ -24,6 +24,7 @@ MEASURES = (
     *DEFAULT, "quantiles", "zero_gradient", "effective_rank", "jacobian", "sharpness", "distance",
     "update_ratio",
 )  # fmt: skip
+OF_A_STEP = frozenset({"gradient_norm", "zero_gradient", "update_ratio"})  # of the last step before a record
 
 
 class Curve(NamedTuple):

@@ -299,7 +299,7 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
 
     # What the measures of a step are made of. It is carried through the loop, as they are only wanted of the
     # last step before a record.
-    kept = {"gradient_norm", "zero_gradient", "update_ratio"} & set(program.measure)
+    kept = measures.OF_A_STEP & set(program.measure)
     both = "update_ratio" in kept
 
     def one_step(step: Array, state: State, run: Run, x: Array, y: Array) -> tuple[State, Array, Any]:
