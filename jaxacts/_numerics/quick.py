@@ -102,26 +102,29 @@ def _polynomial(x: Array, terms: tuple[float, ...]) -> Array:
     return result  # pyright: ignore[reportReturnType]  # an array after the first term
 
 
-# exp(t) = (1 + q) a 2^-100 with a = 2^100 2^n: a is a normal number for every t above the lowest
-_LIFT = 100
-_LOWEST = np.float32(-150.0)
+_LOWEST = np.float32(-150.0)  # half of its exponent is that of a normal number
 
 
 class _Exp(NamedTuple):
-    """exp(t) = (1 + q) * a * 2^-100: a number near 1 and powers of two, to be multiplied in last."""
+    """exp(t) = (1 + q) * a * b: a number near 1 and two powers of two, at most 1, to be multiplied in last.
+
+    Neither is a constant: in a product of two such numbers XLA would multiply constants with each other, and
+    what is left with each other, where arrays have a single element.
+    """
 
     q: Array
     a: Array
+    b: Array
 
     @property
     def value(self) -> Array:
         """exp(t) as a number."""
-        return (np.float32(1.0) + self.q) * self.a * np.float32(2.0**-_LIFT)
+        return (np.float32(1.0) + self.q) * self.a * self.b
 
     def times(self, y: Array | np.float32, over: Array | None = None) -> Array:
         """`y` exp(t) / `over`, for |y| up to 2^27, without an underflow before the result's own."""
         product = y + y * self.q  # one rounding less than with the sum 1 + q
-        return (product if over is None else product / over) * self.a * np.float32(2.0**-_LIFT)
+        return (product if over is None else product / over) * self.a * self.b
 
     def times_where(self, condition: Array, y: Array | np.float32, over: Array) -> Array:
         """`y` exp(t) / `over` where the condition holds, else `y` / `over`.
@@ -131,7 +134,7 @@ class _Exp(NamedTuple):
         """
         one = np.float32(1.0)
         rest = jnp.where(condition, y * self.q, np.float32(0.0))  # infinite y stays so
-        a, b = jnp.where(condition, self.a, one), jnp.where(condition, np.float32(2.0**-_LIFT), one)
+        a, b = jnp.where(condition, self.a, one), jnp.where(condition, self.b, one)
         return (y + rest) / over * a * b
 
 
@@ -145,11 +148,17 @@ def _exp(t: Array, low: Array | None = None) -> _Exp:
     if low is not None:
         r = r + low
     q = r + r * r * _polynomial(r, EXP)
-    return _Exp(q, _two_to(lax.convert_element_type(n, np.int32), _LIFT))
+    return _Exp(q, *_halves(lax.convert_element_type(n, np.int32)))
 
 
-def _two_to(k: Array, lift: int = 0) -> Array:
-    return lax.bitcast_convert_type(lax.shift_left(k + np.int32(127 + lift), np.int32(23)), np.float32)
+def _halves(n: Array) -> tuple[Array, Array]:
+    """Two powers of two whose product is 2^n."""
+    half = lax.shift_right_arithmetic(n, np.int32(1))
+    return _two_to(half), _two_to(n - half)
+
+
+def _two_to(k: Array) -> Array:
+    return lax.bitcast_convert_type(lax.shift_left(k + np.int32(127), np.int32(23)), np.float32)
 
 
 def _logistic(x: Array) -> tuple[_Exp, Array]:
@@ -348,7 +357,7 @@ def _tanh_exp(y: Array, h: Array) -> _Exp:
     high, low = h * inner, h * low + rest * (inner + low)
     n = lax.round(high + low, lax.RoundingMethod.TO_NEAREST_EVEN)
     r = (n - high) - low
-    return _Exp(r * _polynomial(r, EXP2), _two_to(-lax.convert_element_type(n, np.int32), _LIFT))
+    return _Exp(r * _polynomial(r, EXP2), *_halves(-lax.convert_element_type(n, np.int32)))
 
 
 def gelu_tanh(x: Array) -> Array:

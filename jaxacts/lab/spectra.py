@@ -39,8 +39,10 @@ def jacobian_values(network: Callable[[Array], Array], x: Array) -> Array:
     # Examples do not mix, so pulling back one output of all examples at once gives a row of each Jacobian.
     rows = jnp.eye(output.shape[1], dtype=output.dtype)
     jacobians = jax.vmap(lambda row: pull(jnp.broadcast_to(row[None], output.shape))[0])(rows)
-    values = jnp.linalg.svd(jacobians.swapaxes(0, 1).astype(jnp.float32), compute_uv=False)
-    return values.mean(0)
+    # One by one: jaxlib spreads a batch over the threads of XLA and waits on one of these, so that two runs
+    # at a time can wait for each other forever.
+    one = lambda jacobian: jnp.linalg.svd(jacobian, compute_uv=False)  # noqa: E731
+    return lax.map(one, jacobians.swapaxes(0, 1).astype(jnp.float32)).mean(0)
 
 
 def sharpness(loss: Callable[[Any], Array], parameters: Any, steps: int = LANCZOS_STEPS) -> Array:
