@@ -1,6 +1,9 @@
 """Settings of a comparison: what is refused, and what its hash follows."""
 
 import dataclasses
+import functools
+import importlib
+import sys
 
 import jax
 import pytest
@@ -82,3 +85,18 @@ def test_the_hash_follows_the_configuration():
     assert plan(activations=(lambda x: x * 2,)).hash != plan(activations=(lambda x: x * 3,)).hash
     names = [c.name for c in config.contenders([lambda x: x, lambda x: 2 * x, "relu"])]
     assert names == ["lambda", "lambda-2", "relu"]
+
+
+def test_an_edited_function_is_another_configuration(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    found = []
+    for body in ("jnp.tanh(x)", "0 * x", "(lambda y: y + 1)(x)", "(lambda y: y + 2)(x)", "jnp.tanh(x)"):
+        (tmp_path / "edited.py").write_text(f"import jax.numpy as jnp\ndef f(x):\n    return {body}\n")
+        sys.modules.pop("edited", None)
+        importlib.invalidate_caches()
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)  # written twice within a second
+        found.append(config.contenders(["edited:f"])[0].source)
+    assert len(set(found)) == 4
+    assert found[0] == found[4]
+    halves = [functools.partial(f, 2) for f in (max, min)]
+    assert len({one.source for one in config.contenders(halves)}) == 2

@@ -214,3 +214,11 @@ def test_unknown_name_suggests_the_nearest():
 def test_bad_arrays_are_refused(x, y, message):
     with pytest.raises(ValueError, match=message):
         lab.prepare(x, y, name="bad", task="classification")
+
+
+@pytest.mark.parametrize("size", [1e-5, 1.0, 1e30])
+def test_other_numbers_have_another_digest_whatever_their_size(size):
+    x, y = np.random.default_rng(0).normal(size=(50, 3)) * size, np.arange(50) % 2
+    digest = lambda x: lab.prepare(x, y, name="p", task="classification").digest  # noqa: E731
+    assert digest(x[::-1]) != digest(x)
+    assert digest(x * (1 + 1e-12)) == digest(x)  # what machines differ by in generated data

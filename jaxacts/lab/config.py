@@ -9,6 +9,7 @@ import importlib
 import itertools
 import json
 import math
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -183,7 +184,8 @@ class Contender:
     Attributes:
       name: how it is shown; unique in the comparison.
       fn: the function.
-      source: where it comes from: "catalogue:relu", "module:function", or "callable:<digest of its code>".
+      source: where it comes from: "catalogue:relu", "module:function:<digest of its code>", or
+        "callable:<digest of its code>".
     """
 
     name: str
@@ -240,7 +242,7 @@ def _imported(text: str) -> Contender:
         value = getattr(value, part)
     if not callable(value):
         raise ValueError(f"{text!r} is not a function, it is a {type(value).__name__}")
-    return Contender(name, value, text)
+    return Contender(name, value, f"{text}:{_code_digest(value)}")
 
 
 def _callable(f: Callable[..., Any]) -> Contender:
@@ -260,19 +262,31 @@ def _callable(f: Callable[..., Any]) -> Contender:
 
 def _code_digest(f: Callable[..., Any]) -> str:
     """A digest of a function's code and constants, so that an edited function is another configuration."""
-    target = getattr(f, "__wrapped__", f)
+    parts: list[str] = []
+    target: Any = f
+    while isinstance(target, functools.partial):
+        parts += [repr(target.args), repr(target.keywords)]
+        target = target.func
+    parts += [repr(getattr(target, "__name__", "")), repr(getattr(target, "params", ""))]
+    target = getattr(target, "__wrapped__", target)
     target = getattr(target, "__func__", target)
     code = getattr(target, "__code__", None) or getattr(type(target).__call__, "__code__", None)
-    parts = [repr(getattr(f, "keywords", "")), repr(getattr(f, "params", ""))]
     if code is not None:
-        constants = [part for part in code.co_consts if not hasattr(part, "co_code")]
-        parts += [code.co_code.hex(), repr(constants), repr(code.co_names)]
+        parts += _code_parts(code)
         cells = getattr(target, "__closure__", None) or ()
         parts += [
             repr(cell.cell_contents) for cell in cells if isinstance(cell.cell_contents, int | float | str)
         ]
         parts.append(repr(getattr(target, "__defaults__", None)))
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
+
+
+def _code_parts(code: types.CodeType) -> list[str]:
+    """What a code object does, and those of the functions inside it; not where it stands."""
+    inner = [part for part in code.co_consts if isinstance(part, types.CodeType)]
+    constants = [part for part in code.co_consts if not isinstance(part, types.CodeType)]
+    own = [code.co_code.hex(), repr(constants), repr(code.co_names)]
+    return own + [text for part in inner for text in _code_parts(part)]
 
 
 # --- the grid -----------------------------------------------------------------------------------------------
