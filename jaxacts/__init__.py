@@ -48,13 +48,15 @@ __all__ = sorted(  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is not needed at once."""
+    """Import what is not needed at once; other names of a function are the function."""
     if name in _SUBMODULES:
         return importlib.import_module(f"jaxacts.{name}")
     if name in _LATER:
         return getattr(importlib.import_module(f"jaxacts.{_LATER[name]}"), name)
     if name == "__version__":
         return importlib.metadata.version("jaxacts")
+    if name in names():
+        return get(name).fn
     raise AttributeError(f"module 'jaxacts' has no attribute {name!r}")
 
 

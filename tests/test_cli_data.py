@@ -9,6 +9,7 @@ import pytest
 
 from jaxacts import cli
 from jaxacts.commands import compare
+from jaxacts.lab import data
 
 TINY = [
     "--activations", "relu", "--seeds", "1", "--depth", "1", "--width", "4", "--steps", "6",
@@ -79,6 +80,7 @@ def test_errors_are_one_sentence_and_write_nothing(arguments, code, message, tab
     find = importlib.util.find_spec
     missing = ("mlxtend", "tensorboardX")
     monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n in missing else find(n, *a))
+    monkeypatch.setattr(data, "_loaded", {})  # another test may have loaded what is missing here
     assert cli.main(["compare", *TINY, *arguments, "--output", "x"]) == code
     out, err = capsys.readouterr()
     assert re.search(message, err), err

@@ -260,6 +260,12 @@ def names_of(fn):
     return {name for name in jaxacts.names() if jaxacts.get(name).fn is fn}
 
 
+def test_other_names_are_names_in_the_module():
+    assert jaxacts.swish is jaxacts.silu
+    with pytest.raises(AttributeError, match="no attribute 'swosh'"):
+        jaxacts.swosh  # noqa: B018
+
+
 def check_aliases(facts, seen):
     known = names_of(seen.record.fn) - {seen.record.name}
     yield set(facts.aliases) == known, f"jaxacts.get knows it as {sorted(known)}"

@@ -218,6 +218,18 @@ def test_shards_and_merge(undisturbed, tmp_path):
         lab.compare(["relu"], output=tmp_path / "x", shard=(3, 2), **SMALL)
 
 
+def test_every_shard_has_something_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(execution, "_BATCH_SECONDS", 1e3)  # all runs would be one batch
+    config = lab.CompareConfig(("relu", "tanh"), **SMALL)
+    for parts in (1, 3, 8):
+        cut = [sweep.plan(config, tmp_path, shard=(part, parts)).batches for part in (1, parts)]
+        assert cut[0] == cut[1]
+        assert len(cut[0]) == parts
+        assert sorted(run for batch in cut[0] for run in batch) == list(range(8))
+    with pytest.raises(ValueError, match="shard 2/9 asks for 9 parts of 8 runs"):
+        sweep.plan(config, tmp_path, shard=(2, 9))
+
+
 def test_a_damaged_batch_is_set_aside_and_trained_again(undisturbed, tmp_path):
     lab.compare(["relu", "tanh"], output=tmp_path / "r", shard=(1, 2), **SMALL)
     first, second = sorted((tmp_path / "r" / "batches").glob("*.npz"))[:2]
@@ -353,7 +365,7 @@ def test_regression_divergence_and_any_callable(tmp_path):
     assert not results.diverged[results.select(learning_rate=1e-2)].any()
     assert set(results.chosen.values()) == {1e-2}
     profile = results.manifest["activations"]
-    assert profile["custom"]["source"] == "tests.test_lab_sweep:custom"
+    assert profile["custom"]["source"].startswith("tests.test_lab_sweep:custom:")
     assert profile["lambda"]["sup_estimated"]
     json.dumps(results.manifest, allow_nan=False)
 

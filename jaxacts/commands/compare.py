@@ -131,7 +131,7 @@ def main(argv: Sequence[str]) -> int:
     found = _common.select_device(options.device)
     cache.enable_compilation_cache()
     with _common.usage():
-        plan = sweep.plan(_with_data(config, options), options.output, options.device)
+        plan = sweep.plan(_with_data(config, options), options.output, options.device, shard)
     if options.verbose:
         _common.say(
             f"{found}; {len(plan.runs)} runs in {len(plan.batches)} batches, {plan.programs} programs to "

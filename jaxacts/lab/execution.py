@@ -79,7 +79,7 @@ def _seconds(run: dict[str, Any], dataset: data.Dataset, steps: int) -> float:
 
 
 def batches(
-    config: CompareConfig, runs: list[dict[str, Any]], dataset: data.Dataset, platform: str
+    config: CompareConfig, runs: list[dict[str, Any]], dataset: data.Dataset, platform: str, least: int = 1
 ) -> tuple[list[list[int]], int]:
     """Cut the runs into batches: the unit that is claimed, stored and resumed.
 
@@ -88,6 +88,7 @@ def batches(
       runs: the run entries.
       dataset: the data.
       platform: the kind of device.
+      least: cut as many batches at least, should there be as many runs.
 
     Returns:
       The run indices of each batch, and the number of programs to compile.
@@ -100,9 +101,9 @@ def batches(
         size = _VMAP_RUNS
         if _threads(platform):
             size = max(1, min(32, int(_BATCH_SECONDS / _seconds(runs[members[0]], dataset, config.steps))))
-        count = math.ceil(len(members) / size)
-        size = math.ceil(len(members) / count)
-        found += [members[begin : begin + size] for begin in range(0, len(members), size)]
+        share = math.ceil(least * len(members) / len(runs))  # of the batches that are asked for
+        count = min(len(members), max(share, math.ceil(len(members) / size)))
+        found += [part.tolist() for part in np.array_split(members, count)]
     return found, len(groups)
 
 

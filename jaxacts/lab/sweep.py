@@ -56,19 +56,26 @@ class Plan:
     programs: int
 
 
-def plan(config: CompareConfig, output: str | os.PathLike | None = None, device: str = "auto") -> Plan:
+def plan(
+    config: CompareConfig,
+    output: str | os.PathLike | None = None,
+    device: str = "auto",
+    shard: tuple[int, int] | None = None,
+) -> Plan:
     """Resolve a configuration: find the activations, load the data, list the runs; train and write nothing.
 
     Args:
       config: the configuration.
       output: the folder for the results; None names it ``runs/compare-<hash of the configuration>``.
       device: "auto", "cpu", "gpu" or "tpu".
+      shard: (i, n) when it is to be trained in n parts, so that there is something in each.
 
     Returns:
       The plan.
 
     Raises:
-      ValueError: for an unknown activation or data set, or a minibatch larger than the training part.
+      ValueError: for an unknown activation or data set, a minibatch larger than the training part, or more
+        parts than runs.
       DeviceError: when there is no such device.
       MissingExtra: when the data set needs a package that is not installed.
     """
@@ -86,7 +93,10 @@ def plan(config: CompareConfig, output: str | os.PathLike | None = None, device:
     plain = configuration.plain(config, [contender.source for contender in found], dataset, platform)
     digest = configuration.digest(plain)
     folder = Path(output) if output is not None else Path("runs") / f"compare-{digest}"
-    batches, programs = execution.batches(config, runs, dataset, platform)
+    part, parts = shard or (1, 1)
+    if parts > len(runs):
+        raise ValueError(f"shard {part}/{parts} asks for {parts} parts of {len(runs)} runs")
+    batches, programs = execution.batches(config, runs, dataset, platform, parts)
     return Plan(config, found, dataset, plain, digest, folder, platform, runs, batches, programs)
 
 
@@ -154,7 +164,7 @@ def compare(
     if shard is not None and not (len(shard) == 2 and 1 <= shard[0] <= shard[1]):
         raise ValueError(f"shard must be (i, n) with 1 <= i <= n, was {shard}")
     return run(
-        plan(config, output, device), fresh=fresh, progress=progress, workers=workers, shard=shard,
+        plan(config, output, device, shard), fresh=fresh, progress=progress, workers=workers, shard=shard,
         group=group, argv=argv,
     )  # fmt: skip
 
