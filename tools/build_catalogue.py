@@ -9,6 +9,7 @@ docs/accuracy.json, which `--measure` writes anew with `jaxacts check --json`, f
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import pathlib
@@ -21,12 +22,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import jaxacts
+from jaxacts import accuracy as measured
 from jaxacts import catalogue
 from jaxacts._declare import _OTHERS
 
 DOCS = pathlib.Path(__file__).parent.parent / "docs"
 ACCURACY = DOCS / "accuracy.json"
 COLUMNS = 10
+# Functions of several numbers that are a function of the catalogue in one of them: the gate of a 1, and what
+# becomes of the first of two logits x and 0.
+GATES = {
+    "bilinear": "identity", "geglu": "gelu", "glu": "sigmoid", "reglu": "relu", "seglu": "selu",
+    "swiglu": "silu",
+}  # fmt: skip
+LOGITS = {"log_softmax": "log_sigmoid", "softmax": "sigmoid"}
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 
 
@@ -39,6 +48,21 @@ def measure(names: list[str]) -> None:
     keep(json.loads(result.stdout))
 
 
+def measure_others() -> None:
+    """The same of the functions that are one of the catalogue in a single number."""
+    cells = []
+    for name, truth in {**GATES, **LOGITS}.items():
+
+        def f(x: jax.Array, name: str = name) -> jax.Array:
+            two = (jnp.ones_like(x), x) if name in GATES else (x, jnp.zeros_like(x))
+            return getattr(jaxacts, name)(jnp.stack(two, axis=-1))[..., 0]
+
+        report = measured.measure(f, truth_of=truth)
+        found = [{"dtype": c.dtype, "error": float(c.error), "at": float(c.at)} for c in report.cells]
+        cells.append({"name": name, "cells": found})
+    keep({"backend": f"{jax.default_backend()}, jax {jax.__version__}", "functions": cells})
+
+
 def keep(document: dict) -> None:
     """Put what `jaxacts check --json` printed into docs/accuracy.json; other functions stay as they are."""
     found = json.loads(ACCURACY.read_text()) if ACCURACY.exists() else {}
@@ -47,7 +71,8 @@ def keep(document: dict) -> None:
         for cell in entry["cells"]:
             cells.setdefault(cell["dtype"], []).append({"error": cell["error"], "at": cell["at"]})
         found[entry["name"]] = cells
-    lines = [f"{json.dumps(name)}: {json.dumps(found[name])}" for name in jaxacts.records() if name in found]
+    names = [*jaxacts.records(), *sorted(_OTHERS)]
+    lines = [f"{json.dumps(name)}: {json.dumps(found[name])}" for name in names if name in found]
     ACCURACY.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
@@ -125,17 +150,80 @@ def page() -> str:
             row["reference"],
         ]  # fmt: skip
         lines.append("| " + " | ".join(str(c).replace("|", r"\|") for c in cells) + " |")
-    lines += ["", f"## Gated, vector-valued and stochastic functions ({len(_OTHERS)})", ""]
-    lines += ["| name | summary |", "|---|---|"]
-    for name, fn in sorted(_OTHERS.items()):
-        first = catalogue.summary(fn).replace("|", r"\|")
-        lines.append(f"| `{name}` | {first} |")
+    lines += ["", *facts(), "", *others(found)]
     return "\n".join(lines) + "\n"
+
+
+def facts() -> list[str]:
+    """What else is known of the elementwise functions, as a table."""
+    lines = [
+        "## Facts",
+        "",
+        "f and f' towards ∓∞; the kinks with the derivative taken there; the least Lipschitz constants of f",
+        "and f'; where f is least, and its value; its zeros; — where there is none.",
+        "",
+        "| name | f(∓∞) | f'(∓∞) | kinks | Lipschitz | least | zeros | family, year |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, record in jaxacts.records().items():
+        known = record.facts
+        least = "—" if known.minimum is None else f"{number(known.minimum[1])} at {number(known.minimum[0])}"
+        cells = [
+            f"`{name}`", several(known.limits), several(known.derivative_limits),
+            "; ".join(f"{number(x)} ({number(slope)})" for x, slope in known.kinks) or "—",
+            several((known.lipschitz, known.lipschitz_derivative)), least,
+            "infinitely many" if known.zeros is None else several(known.zeros),
+            known.family + (f", {known.year}" if known.year else ""),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def several(values: tuple) -> str:
+    """Numbers with commas, — for none."""
+    return ", ".join(number(value) for value in values) or "—"
+
+
+def number(value: float | None) -> str:
+    """Six digits; ∞ and — where there is no number."""
+    if value is None or math.isnan(value):
+        return "—"
+    return f"{value:.6g}".replace("inf", "∞")
+
+
+def others(found: dict[str, str]) -> list[str]:
+    """The functions that are not elementwise, as a table."""
+    lines = [
+        f"## Gated, vector-valued and stochastic functions ({len(_OTHERS)})",
+        "",
+        "Accuracy is given where the function is one of the catalogue in one of its numbers: the gate of a 1,",
+        "the first of two logits x and 0. The others choose, add or multiply, and are tested by value.",
+        "",
+        "| name | formula | parameters | accuracy (ULP) | reference |",
+        "|---|---|---|---|---|",
+    ]
+    for row in catalogue.other_rows():
+        fn = _OTHERS[row["name"]]
+        parameters = [
+            f"{name}={p.default}"
+            for name, p in inspect.signature(fn).parameters.items()
+            if p.default is not inspect.Parameter.empty
+        ]
+        reference = " ".join((inspect.getdoc(fn) or "").partition("Reference:")[2].split())
+        cells = [
+            ", ".join(f"`{name}`" for name in (row["name"], *row["aliases"])), row["summary"],
+            ", ".join(parameters), found.get(row["name"], "—"), reference,
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(c.replace("|", r"\|") for c in cells) + " |")
+    return lines
 
 
 if __name__ == "__main__":
     if "--measure" in sys.argv[1:]:
-        measure(sys.argv[2:])
+        chosen = sys.argv[2:]
+        measure(chosen)
+        if not chosen:
+            measure_others()
     DOCS.mkdir(exist_ok=True)
     gallery(0, DOCS / "gallery_functions.png")
     gallery(1, DOCS / "gallery_derivatives.png")
