@@ -281,16 +281,19 @@ def facts(f: Any) -> Facts | None:
     """The facts of a function at the parameters bound to it, or None for a callable without a record.
 
     Args:
-      f: a function, a bound `jaxacts.get(...)` or a keyword-only partial.
+      f: a function, its name, a bound `jaxacts.get(...)` or a keyword-only partial.
 
     Returns:
       The :class:`Facts`, or None; None too where a parameter is bound to an array.
+
+    Raises:
+      ValueError: for an unknown name.
 
     Example:
       >>> jaxacts.facts(jaxacts.get("elu", alpha=0.5)).kinks
       ((0.0, 0.5),)
     """
-    fn, params = unbind(f)
+    fn, params = unbind(get(f) if isinstance(f, str) else f)
     entry = record(fn)
     if entry is None:
         return None

@@ -262,6 +262,7 @@ def names_of(fn):
 
 def test_other_names_are_names_in_the_module():
     assert jaxacts.swish is jaxacts.silu
+    assert jaxacts.facts("swish") == jaxacts.facts(jaxacts.silu)
     with pytest.raises(AttributeError, match="no attribute 'swosh'"):
         jaxacts.swosh  # noqa: B018
 

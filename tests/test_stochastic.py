@@ -79,6 +79,12 @@ def test_gumbel_softmax_draws_from_the_softmax():
     np.testing.assert_array_equal(jnp.round(cold), gumbel_softmax(rows[:100], key_of(4), tau=1e-3, hard=True))
 
 
+@pytest.mark.parametrize("tau", [0, -1.0, float("nan")])
+def test_gumbel_softmax_needs_a_temperature(tau):
+    with pytest.raises(ValueError, match="tau must be positive, was"):
+        gumbel_softmax(jnp.zeros(3), None, tau)
+
+
 def test_gumbel_softmax_straight_through_and_evaluation():
     x, key = jnp.array([[0.3, 1.0, -0.4]]), key_of(5)
     jacobian = {

@@ -196,8 +196,8 @@ def others(found: dict[str, str]) -> list[str]:
     lines = [
         f"## Gated, vector-valued and stochastic functions ({len(_OTHERS)})",
         "",
-        "Accuracy is given where the function is one of the catalogue in one of its numbers: the gate of a 1,",
-        "the first of two logits x and 0. The others choose, add or multiply, and are tested by value.",
+        "Accuracy is given where the function is one of the catalogue in one number: the gate of a 1, the",
+        "first of two logits x and 0. The others choose, add or multiply, and are tested by value.",
         "",
         "| name | formula | parameters | accuracy (ULP) | reference |",
         "|---|---|---|---|---|",

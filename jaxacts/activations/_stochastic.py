@@ -117,7 +117,7 @@ def gumbel_softmax(
       An array with the shape and dtype of `x`.
 
     Raises:
-      ValueError: if `axis` is not an axis of `x`.
+      ValueError: if `axis` is not an axis of `x`, or `tau` is a number and not positive.
 
     Example:
       >>> gumbel_softmax = jaxacts.get("gumbel_softmax").fn
@@ -127,6 +127,8 @@ def gumbel_softmax(
     Reference:
       Jang, Gu & Poole, ICLR (2017), https://arxiv.org/abs/1611.01144
     """
+    if isinstance(tau, int | float) and not tau > 0:
+        raise ValueError(f"tau must be positive, was {tau}; use hard=True for one-hot vectors")
     x, narrow = widen(x)
     if key is not None:
         x = x + jr.gumbel(key, x.shape, x.dtype)
