@@ -432,7 +432,10 @@ def load(folder: str | os.PathLike, *, partial: bool = False) -> Results:
     manifest = read_manifest(folder)
     tag = manifest["hash"]
     if finished(folder):
-        curves = read_npz(folder / CURVES, tag)
+        try:
+            curves = read_npz(folder / CURVES, tag)
+        except StoreError as error:
+            raise StoreError(f"{error}; restore it, or use --fresh to train again") from error
         present = list(range(len(manifest["runs"])))
     else:
         count = len(manifest["batches"])
