@@ -8,6 +8,7 @@ diverged; 130 stopped by Ctrl-C after saving.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import json
@@ -95,6 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Reference:
       POSIX.1-2017, Utility Conventions, section 12.2
     """
+    if argv is None:  # this process is ours
+        # Imports and traced programs are many objects that stay: to look through them for cycles, again
+        # and again, takes a tenth of a second of every start.
+        gc.set_threshold(100_000, 20, 100)
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(argv)

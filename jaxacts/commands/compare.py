@@ -124,7 +124,7 @@ def main(argv: Sequence[str]) -> int:
     with _common.usage():
         config, shard = settings(options), _jobs.shard(options.shard)
     _check_extras(options)
-    from jaxacts.lab import cache, store, summary, sweep
+    from jaxacts.lab import cache, store, sweep
 
     with _common.usage():
         group, place = _jobs.join(options)
@@ -154,6 +154,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if not store.finished(plan.folder):
         return _outcome.unfinished(plan.folder, as_json=options.json)
+    from jaxacts.lab import summary  # nothing that training waits for
+
     stored_target = results.config.get("target")
     results = dataclasses.replace(results, config={**results.config, "target": config.target})
     summarised = None

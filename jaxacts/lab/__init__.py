@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from jaxacts.lab import provenance
-from jaxacts.lab.advice import Advice, advise
 from jaxacts.lab.cache import enable_compilation_cache
 from jaxacts.lab.config import CompareConfig
 from jaxacts.lab.data import Dataset, datasets, load_dataset, prepare
@@ -21,6 +22,9 @@ from jaxacts.lab.merging import merge
 from jaxacts.lab.store import Results, load
 from jaxacts.lab.sweep import compare
 from jaxacts.lab.writers import TensorBoard, Writer, write_results
+
+if TYPE_CHECKING:
+    from jaxacts.lab.advice import Advice, advise
 
 __all__ = [
     "Advice",
@@ -49,3 +53,12 @@ __all__ = [
     "provenance",
     "write_results",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import advice on first use: with the theory it rests on it takes longer than the rest of the lab."""
+    if name in ("Advice", "advise"):
+        from jaxacts.lab import advice
+
+        return getattr(advice, name)
+    raise AttributeError(f"module 'jaxacts.lab' has no attribute {name!r}")
