@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import chex
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -115,7 +116,7 @@ def workers(platform: str, asked: int | None = None) -> int:
     return max(1, asked or cores)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Checkpoint:
     """Where the state in the middle of a batch is kept, and which configuration it must belong to."""
 
@@ -134,7 +135,7 @@ class Checkpoint:
         store.write_npz(self.path, arrays, self.tag)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class _Compiled:
     """A compiled program and how a run is cut into calls of it."""
 
@@ -209,6 +210,8 @@ class Engine:
           Curves by name with the runs as leading axis, or None when it was stopped.
         """
         program = self._program(self._runs[batch[0]])
+        # The state of another number of lanes, from a machine with more or fewer devices, is of no use here.
+        checkpoint = dataclasses.replace(checkpoint, tag=f"{checkpoint.tag}/{program.lanes}")
         width = program.lanes or 1
         units = [batch[begin : begin + width] for begin in range(0, len(batch), width)]
         saved = checkpoint.read() if self.writes else {}
@@ -225,7 +228,10 @@ class Engine:
             if curves is None:
                 return None
             done.append(curves)
-        return self._padded(_joined(done))
+        curves = self._padded(_joined(done))
+        for value in curves.values():
+            chex.assert_axis_dimension(value, 0, len(batch))
+        return curves
 
     @staticmethod
     def _save(

@@ -15,8 +15,7 @@ from jaxacts.lab import cost, payload, prediction, statistics, store, summary, t
 from jaxacts.lab.errors import need
 from jaxacts.lab.store import Results
 
-HTML = "report.html"
-PICTURES = ("convergence.png", "gradient_flow.png", "activations.png")
+HTML, *PICTURES = store.REPORT
 
 
 def write(

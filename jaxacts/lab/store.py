@@ -43,6 +43,7 @@ EVENTS = "events.jsonl"
 BATCHES = "batches"
 CHECKPOINTS = "checkpoints"
 LEASES = "leases"
+REPORT = ("report.html", "convergence.png", "gradient_flow.png", "activations.png")
 
 _LIMIT = 2**38  # bytes that the curves of one folder may take
 
@@ -324,7 +325,8 @@ def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     if not path.exists():
         raise StoreError(f"{Path(folder)} is not a run folder: it has no {MANIFEST}")
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or not {"schema", "config", "hash", "runs"} <= set(manifest):
+    needed = {"schema", "config", "hash", "runs", "batches", "steps", "metric"}
+    if not isinstance(manifest, dict) or not needed <= set(manifest):
         raise StoreError(f"{path} is not a manifest of jaxacts")
     if manifest["schema"] > SCHEMA:
         raise StoreError(

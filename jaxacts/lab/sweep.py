@@ -285,13 +285,19 @@ def _open(what: Plan, fresh: bool) -> dict[str, Any] | None:
         return None
     manifest = store.read_manifest(folder)
     configuration.refuse_difference(folder, manifest["config"], what.plain)
+    whole = sorted(run for batch in manifest["batches"] for run in batch) == list(range(len(what.runs)))
+    if not whole or manifest["runs"] != store.finite(what.runs):
+        raise StoreError(
+            f"{folder / store.MANIFEST} was altered: its runs are not those of its configuration; "
+            "restore it, or discard everything with --fresh"
+        )
     return manifest
 
 
 def _discard(folder: Path) -> None:
-    """Remove what this module wrote, and nothing else that may lie in the folder."""
+    """Remove what a comparison and its report wrote, and nothing else that may lie in the folder."""
     try:
-        for name in (store.MANIFEST, store.CURVES, store.EVENTS):
+        for name in (store.MANIFEST, store.CURVES, store.EVENTS, *store.REPORT):
             (folder / name).unlink(missing_ok=True)
         for name in (store.BATCHES, store.CHECKPOINTS, store.LEASES):
             if (folder / name).is_dir():
@@ -428,7 +434,10 @@ def _set_aside_damaged(what: Plan, batch: int, progress: Progress, total: int) -
         store.read_npz(path, store.batch_tag(what.hash, batch))
     except StoreError as error:
         aside = path.with_suffix(".npz.damaged")
-        os.replace(path, aside)
+        try:
+            os.replace(path, aside)
+        except FileNotFoundError:  # another process has just set it aside, or joined all batches
+            return
         message = f"{error}; moved to {aside.name}, its runs are trained again"
         store.append_event(folder, "damaged", batch=batch, message=message)
         progress(0, total, message)
