@@ -183,10 +183,21 @@ def test_csv_of_numbers_and_the_target_anywhere(tmp_path):
     assert lab.load_dataset(str(tmp_path / "t.csv"), target="d").digest != found.digest
 
 
+def test_blank_lines_before_the_names_are_skipped(tmp_path):
+    path, digests = tmp_path / "t.csv", set()
+    for blank in ("", "\r\n \n\n"):
+        path.write_text(blank + table(["yes", "no"] * 20))
+        digests.add(lab.load_dataset(str(path)).digest)
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "target", "message"),
     [
         ("", "y", "is empty"),
+        ("\n  \r\n\n", "y", "is empty"),
+        ("y\n" + "0\n1\n" * 20, "y", "has only the column 'y', the target; there is nothing"),
+        ("\n\n" + table([0, 1] * 20) + "1,2,3\n", "y", "line 44 of t.csv has 3 cells"),
         (table(range(40)), "Y", r"no column 'Y'; did you mean 'y'\?; the columns are a, b, c, y"),
         (table(range(40), head="a,b,c,d"), None, "which column of t.csv is the target.*a, b, c, d"),
         (table(range(40), head="a,b,b,y"), "y", "two columns of one name"),

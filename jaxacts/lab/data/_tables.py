@@ -251,19 +251,20 @@ def _text(path: Path) -> Iterator[Iterable[str]]:
 def _read_csv(name: str, lines: Iterable[str], target: str | None) -> Table:
     """Numbers and the target of a table; one pass, so that large files need little memory."""
     lines = iter(lines)
-    first = next(lines, "")
-    if not first.strip():
+    line, first = next(((i, text) for i, text in enumerate(lines, 1) if text.strip()), (0, ""))
+    if not first:
         raise ValueError(f"{name} is empty")
     separator = max("\t;,", key=first.count)
     try:
         rows = csv.reader(lines, delimiter=separator, strict=True)
         head = [word.strip() for word in next(csv.reader([first], delimiter=separator))]
-        return _columns(name, head, rows, target)
+        return _columns(name, head, rows, target, line)
     except csv.Error as error:
         raise ValueError(f"{name} is not a table: {error}") from None
 
 
-def _columns(name: str, head: list[str], rows: Iterable[list[str]], target: str | None) -> Table:
+def _columns(name: str, head: list[str], rows: Iterable[list[str]], target: str | None, line: int) -> Table:
+    """The columns below the names, which stand in the given line."""
     values, labels = array("d"), []
     if all(_is_number(word) for word in head):
         raise ValueError(
@@ -273,7 +274,11 @@ def _columns(name: str, head: list[str], rows: Iterable[list[str]], target: str 
         raise ValueError(f"{name} has two columns of one name")
     where = column(name, head, target)
     names = head[:where] + head[where + 1 :]
-    for number, row in enumerate(rows, 2):
+    if not names:
+        raise ValueError(
+            f"{name} has only the column {head[where]!r}, the target; there is nothing to predict it from"
+        )
+    for number, row in enumerate(rows, line + 1):
         if not row:
             continue  # a blank line, usually the last
         if len(row) != len(head):
