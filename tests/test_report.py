@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import jaxacts
+from jaxacts.commands import export
 from jaxacts.lab import cost, measures, payload, prediction, report, store, summary, tables
 
 BROWSER = next(
@@ -228,6 +229,17 @@ def test_cost_tells_activations_and_compiling_apart(results, tmp_path):
     assert "Compute cost" in text
     assert "<td>4 s</td><td>8.00</td>" in text
     assert cost.per_run(results, [{"runs": [0, 15, 30, 45], "seconds": 7.5}] * 5) == {}  # always mixed alike
+
+
+def test_lines_that_are_no_events_are_left_out(results, tmp_path):
+    store.append_event(tmp_path, "start")
+    with open(tmp_path / store.EVENTS, "ab") as file:
+        file.write(b'\xff\xfe\x00\n{"event": "ba\xe9"}\n[1]\n3\n{"time": 1}\n\n{"event": "batch", "ru\n')
+    store.append_event(tmp_path, "end", seconds=60.0, compile_seconds=1.5, workers=2)
+    assert [event["event"] for event in store.read_events(tmp_path)] == ["start", "end"]
+    stored = dataclasses.replace(results, folder=str(tmp_path))
+    assert cost.cost(stored)["compile_seconds"] == 1.5
+    assert export.document(stored, timings=True)["timing"][0]["seconds"] == 60.0
 
 
 def test_long_records_are_thinned_for_the_page():

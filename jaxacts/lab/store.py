@@ -306,12 +306,14 @@ def append_event(folder: Path, kind: str, **details: Any) -> None:
 
 
 def read_events(folder: str | os.PathLike) -> list[dict[str, Any]]:
-    """The events of a folder, oldest first; a line cut off by a kill is left out."""
+    """The events of a folder, oldest first; a line that is no event, cut off by a kill, is left out."""
     path = Path(folder) / EVENTS
     events = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_bytes().splitlines() if path.exists() else []:
         with contextlib.suppress(ValueError):
-            events.append(json.loads(line))
+            found = json.loads(line.decode())
+            if isinstance(found, dict) and "event" in found:
+                events.append(found)
     return events
 
 
