@@ -252,11 +252,12 @@ def convergence(
         grid[0].axhline(target, color="0.35", lw=1.2, ls=":", label=f"target {target:.3g}")
     if losses is not None:
         _lines(grid[1], steps, losses, order, look)
-        grid[1].set(xlabel="optimiser step", ylabel=loss_label, yscale="log")
+        grid[1].set(xlabel="optimiser step", ylabel=loss_label)
         means = np.concatenate([band[0] for band in losses.values()])
         means = means[np.isfinite(means) & (means > 0)]
         if means.size:  # the bands may reach below zero, the means may not
             bottom, top = means.min() / 1.3, min(means.max(), 1e4 * means.min()) * 1.3
+            grid[1].set_yscale("log")
             grid[1].set_ylim(bottom, top)
             if top / bottom < 50:  # 0.2, 0.5, 1 read better than powers of ten when there is one decade
                 ticks = [
@@ -310,7 +311,9 @@ def gradient_flow(
             every = max(1, len(layer) // 10)
             axes.plot(layer, middle, ms=5, markevery=every, label=name, **line)
             axes.fill_between(layer, low, high, color=line["color"], alpha=0.13, lw=0)
-        axes.set(xlabel="weight layer, input side first", yscale="log", title=moment)
+        axes.set(xlabel="weight layer, input side first", title=moment)
+        if any(np.isfinite(_spread(norms)[0]).any() for norms in lines.values()):
+            axes.set_yscale("log")
         axes.title.set_fontsize(10)
         axes.xaxis.get_major_locator().set_params(integer=True)
     grid[0].set_ylabel("L2 norm of the loss gradient of a weight matrix")

@@ -222,3 +222,30 @@ def test_other_numbers_have_another_digest_whatever_their_size(size):
     digest = lambda x: lab.prepare(x, y, name="p", task="classification").digest  # noqa: E731
     assert digest(x[::-1]) != digest(x)
     assert digest(x * (1 + 1e-12)) == digest(x)  # what machines differ by in generated data
+
+
+def test_every_column_is_standardised_whatever_the_others_are():
+    random = np.random.default_rng(0)
+    scales = np.array([1e-200, 1e-13, 1e-3, 1.0, 1e3, 1e9, 1e300])
+    centres = np.array([0.0, 0.0, 5.0, 0.0, -1e6, 1.7e18, 0.0])  # the last but one: a time in nanoseconds
+    x = centres + scales * random.normal(size=(500, 7))
+    found = lab.prepare(x, x[:, 3] > 0, name="scales", task="classification")
+    # float64 resolves the time to 256 ns, a part in 4e6 of its spread
+    np.testing.assert_allclose(found.x_train.std(0), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(found.x_train.mean(0), 0.0, atol=1e-5)
+
+
+def test_chance_is_the_commonest_class():
+    random = np.random.default_rng(0)
+    y = (random.uniform(size=1000) < 0.05).astype(int)
+    found = lab.prepare(random.normal(size=(1000, 3)), y, name="rare", task="classification")
+    assert found.chance == 1 - found.y_test[:, 1].mean()
+    assert found.describe()["chance"] == found.chance
+
+
+def test_a_test_target_that_never_varies_is_refused():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    with pytest.raises(ValueError, match="never varies over the test part, so R² is not defined"):
+        lab.prepare(x, x[:, 0], x[:5], np.ones(5), name="flat", task="regression")
+    with pytest.raises(ValueError, match="never varies over the test part"):
+        lab.prepare(x, x[:, 0], x[:1], x[:1, 0], name="one", task="regression")

@@ -81,6 +81,15 @@ def test_convergence_of_an_all_diverged_activation():
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["ok", "gone"]
 
 
+def test_pictures_where_everything_diverged_are_written(tmp_path):
+    nothing = np.full(6, np.nan)
+    band = {"gone": (nothing,) * 3}
+    plotting.convergence(np.arange(6), band, tmp_path / "c.png", losses=band)
+    plotting.gradient_flow({"start": {"gone": nothing}}, tmp_path / "g.png")
+    assert png_size(tmp_path / "c.png")[0] > 1000
+    assert png_size(tmp_path / "g.png")[0] > 500
+
+
 def test_convergence_of_a_regression_starts_below_zero():
     curve = np.linspace(-50, 0.9, 6)
     figure = plotting.convergence(np.arange(6), {"r": (curve, curve, curve)}, label="test R²")

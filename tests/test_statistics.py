@@ -109,9 +109,21 @@ def test_paired_t(rng):
     assert statistics.paired_test(a, b).method == "paired t"
 
 
+def test_bootstrap_leaves_out_what_diverged():
+    scores = np.array([[0.1, 0.5], [0.2, np.nan], [0.3, 0.7]])
+    got = statistics.bootstrap_interval(scores, np.mean)
+    assert got.estimate == pytest.approx(1.8 / 5)
+    assert got.low < got.estimate < got.high
+    assert math.isnan(statistics.bootstrap_interval(np.full((2, 2), np.nan)).estimate)
+
+
 def test_paired_t_of_constant_differences():
     assert statistics.paired_t(np.zeros(5)).p == 1.0
-    assert statistics.paired_t(np.ones(5)).p == 0.0
+    # their spread is not known to be 0: five signs alike have p = 2/2^5
+    assert statistics.paired_t(np.ones(5)).p == 2 / 2**5
+    # shares of 360 test examples, in float32
+    share = lambda right: np.asarray(right, np.float32).astype(float) / np.float32(360)  # noqa: E731
+    assert statistics.paired_test(share([325, 318]), share([324, 317])).p == 0.5
     assert math.isnan(statistics.paired_t(np.ones(1)).p)
 
 

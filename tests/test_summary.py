@@ -92,6 +92,72 @@ def test_divergence_is_counted_and_never_averaged():
     assert any("gelu diverged in 1 of 5 runs" in sentence for sentence in found.headline)
 
 
+def with_scores(scores, classes=10):
+    """A comparison whose final accuracies are given, by activation; NaN for a run that diverged."""
+    results = _synthetic.results(activations=tuple(scores), seeds=len(next(iter(scores.values()))))
+    results.manifest["dataset"]["classes"] = classes
+    for name, final in scores.items():
+        index = summary.chosen_runs(results, name, "")
+        results.curves["test_accuracy"][index] = np.asarray(final)[:, None]
+        lost = {seed for seed, score in enumerate(final) if math.isnan(score)}
+        results = diverge(results, name, lost)
+    return results
+
+
+def test_a_diverged_run_is_not_called_significance():
+    found = summary.summarise(
+        with_scores({"gelu": [0.95, 0.93, 0.96, 0.94, 0.95], "relu": [0.95, 0.96, math.nan, 0.93, 0.94]})
+    )
+    assert found.rows[0]["activation"] == "gelu"
+    assert found.rows[1]["p"] > 0.5
+    assert found.rows[1]["worse"] is False
+    assert "significantly" not in " ".join(found.headline)
+
+
+def test_who_learnt_nothing_does_not_lead_because_it_never_diverged():
+    found = summary.summarise(
+        with_scores({"sigmoid": [0.11] * 5, "relu": [0.95, 0.96, math.nan, 0.94, 0.95]})
+    )
+    assert found.rows[0]["activation"] == "relu"
+    assert found.headline[0].startswith("relu reaches the highest mean test accuracy, 95.0 %")
+    assert "relu diverged in 1 of 5 runs" in found.headline[1]
+
+
+def test_the_first_says_why_another_mean_is_higher():
+    found = summary.summarise(
+        with_scores({"gelu": [0.90, 0.91, 0.92, 0.90, 0.91], "relu": [0.95, 0.96, math.nan, 0.94, 0.95]})
+    )
+    assert found.rows[0]["activation"] == "gelu"
+    assert "gelu leads with a mean" in found.headline[0]
+    assert "a diverged run counts as a constant answer" in found.headline[0]
+
+
+def test_ties_are_told_as_ties():
+    found = summary.summarise(with_scores({name: [0.8, 0.9, 0.85] for name in ("a", "b", "c")}))
+    assert found.headline[0].startswith("a, b and c reach the same highest mean test accuracy, 85.0 %")
+    assert any(text.startswith("a, b and c are the first to reach the target") for text in found.headline)
+
+
+def test_no_target_below_what_a_constant_answer_scores():
+    found = summary.summarise(with_scores({"a": [0.5, 0.5], "b": [0.5, 0.49]}, classes=2))
+    assert math.isnan(found.rows[0]["target"])
+    assert not any("target" in text for text in found.headline)
+
+
+def test_good_runs_stay_in_the_overall_mean_when_another_setting_diverged():
+    results = _synthetic.results(activations=("relu", "gelu"), facets=("depth=2", "depth=4"))
+    kept = summary.final_scores(results, "gelu", "depth=2")
+    index = summary.chosen_runs(results, "gelu", "depth=4")
+    results.curves["test_accuracy"][index[1:]] = math.nan
+    results.diverged[index[1:]] = True
+    overall = {row["activation"]: row for row in summary.summarise(results).overall}
+    whole = np.append(kept, summary.final_scores(results, "gelu", "depth=4")[0])
+    assert overall["gelu"]["iqm"] == pytest.approx(scipy.stats.trim_mean(whole, 0.25))
+    results.diverged[index] = True
+    found = summary.summarise(results)
+    assert not any("nan" in text for text in found.headline)
+
+
 def test_everything_diverged():
     results = _synthetic.results(activations=("relu", "gelu"))
     for name in ("relu", "gelu"):

@@ -169,7 +169,7 @@ def bootstrap_interval(
     Runs are resampled with replacement within every task (column) on its own, so no task is over-represented.
 
     Args:
-      scores: finite scores of shape (runs,) or (runs, tasks).
+      scores: scores of shape (runs,) or (runs, tasks); NaN, for a run that diverged, is left out.
       statistic: vectorised reduction with an `axis` argument, such as :func:`iqm`, ``np.mean`` or
         ``np.median``.
       level: coverage of the interval.
@@ -177,7 +177,8 @@ def bootstrap_interval(
       seed: seed of the resampling; the same data always give the same interval.
 
     Returns:
-      The statistic of the data and the percentile interval; NaN ends for fewer than two runs.
+      The statistic of the data and the percentile interval; NaN ends where a task has fewer than two runs,
+      NaN altogether where one has none.
 
     Example:
       >>> bootstrap_interval(np.array([1.0, 1.0, 1.0]))
@@ -186,15 +187,17 @@ def bootstrap_interval(
     Reference:
       Agarwal et al., NeurIPS 2021, https://arxiv.org/abs/2108.13264
     """
-    scores = _as_table(scores)
-    runs, tasks = scores.shape
-    if runs == 0:
+    tasks = [finite(column) for column in _as_table(scores).T]
+    fewest = min((task.size for task in tasks), default=0)
+    if fewest == 0:
         return Interval(math.nan, math.nan, math.nan)
-    estimate = float(statistic(scores.reshape(-1), axis=0))
-    if runs == 1:
+    estimate = float(statistic(np.concatenate(tasks), axis=0))
+    if fewest == 1:
         return Interval(estimate, math.nan, math.nan)
-    rows = np.random.default_rng(seed).integers(runs, size=(resamples, runs, tasks))
-    samples = scores[rows, np.arange(tasks)].reshape(resamples, runs * tasks)
+    random = np.random.default_rng(seed)
+    samples = np.concatenate(
+        [task[random.integers(task.size, size=(resamples, task.size))] for task in tasks], axis=1
+    )
     low, high = np.quantile(statistic(samples, axis=1), [0.5 - level / 2, 0.5 + level / 2])
     return Interval(estimate, float(low), float(high))
 
@@ -230,11 +233,14 @@ def paired_t(differences: np.ndarray) -> Test:
       differences: one difference a pair; pairs with NaN are left out.
 
     Returns:
-      The two-sided p-value; NaN for fewer than two pairs, 1 where all differences are 0.
+      The two-sided p-value; NaN for fewer than two pairs. Where all pairs differ by the same amount, as
+      shares of few test examples may, their spread is unknown and not 0: then it is the sign-flip test.
 
     Example:
       >>> round(paired_t(np.array([1.0, 2.0, 3.0])).p, 4)
       0.0742
+      >>> paired_t(np.ones(5))
+      Test(p=0.0625, method='exact permutation', pairs=5)
 
     Reference:
       Student, Biometrika 6 (1908), https://doi.org/10.2307/2331554
@@ -246,8 +252,8 @@ def paired_t(differences: np.ndarray) -> Test:
     if pairs < 2:
         return Test(math.nan, "paired t", pairs)
     mean, error = differences.mean(), differences.std(ddof=1) / math.sqrt(pairs)
-    if error == 0.0:  # every pair differs by the same amount
-        return Test(1.0 if mean == 0.0 else 0.0, "paired t", pairs)
+    if error <= 1e-6 * np.abs(differences).max():  # scores are float32: what is left is their rounding
+        return paired_permutation(differences)
     return Test(float(2.0 * stdtr(pairs - 1, -abs(mean / error))), "paired t", pairs)
 
 

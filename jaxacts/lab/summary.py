@@ -61,12 +61,13 @@ class Summary:
 def summarise(results: Results, *, theory: bool = False) -> Summary:
     """Estimates, intervals, tests and outcomes of every activation at its chosen learning rate.
 
-    Diverged runs are counted and left out of the means; activations with one come after those without.
+    Diverged runs are counted and left out of the means; in the order of the rows each counts as a constant
+    answer, or as the worst run of its activation where that is worse.
     Every row holds: ``activation, facet, depth, runs, diverged, not_learned, learning_rate, mean, low, high,
     interval, median, iqm, iqm_low, iqm_high, rank, rank_low, rank_high, steps_to_target, reached, target,
-    gradient_ratio, gradient_ratio_end, gradient_ratio_theory, dead, saturated, best, as_good, difference,
-    difference_low, difference_high, p, p_holm, test, effect, improvement, improvement_low, improvement_high,
-    best_rate, good_rates_low, good_rates_high, good_rates_decades, at_edge``.
+    gradient_ratio, gradient_ratio_end, gradient_ratio_theory, dead, saturated, best, as_good, worse,
+    difference, difference_low, difference_high, p, p_holm, test, effect, improvement, improvement_low,
+    improvement_high, best_rate, good_rates_low, good_rates_high, good_rates_decades, at_edge``.
 
     Args:
       results: what a sweep measured.
@@ -131,9 +132,10 @@ def _facet_rows(results: Results, facet: str) -> list[dict[str, Any]]:
     if not names:
         return []
     scores = np.stack([final_scores(results, name, facet) for name in names])  # the seeds are paired
-    order = sorted(range(len(names)), key=lambda i: _order(scores[i]))
+    constant, learnt = chance(results)
+    order = sorted(range(len(names)), key=lambda i: -_counted(scores[i], constant))
     names, scores = [names[i] for i in order], scores[order]
-    target = _target(scores[0], results.config.get("target") or TARGET_SHARE)
+    target = _target(scores[0], results.config.get("target") or TARGET_SHARE, learnt)
     rows = [_row(results, name, facet, own, target) for name, own in zip(names, scores, strict=True)]
     for row, rank in zip(rows, outcomes.rank_intervals(scores), strict=True):
         row |= {"rank": rank.estimate, "rank_low": rank.low, "rank_high": rank.high}
@@ -141,16 +143,19 @@ def _facet_rows(results: Results, facet: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _order(scores: np.ndarray) -> tuple[bool, float]:
-    """Activations whose runs all finished come first, then the higher mean."""
+def _counted(scores: np.ndarray, constant: float) -> float:
+    """The mean by which activations are ordered: a diverged run is no better than a constant answer."""
     known = statistics.finite(scores)
-    return bool(known.size < scores.size), -float(known.mean()) if known.size else math.inf
+    if not known.size:
+        return -math.inf
+    return float(np.where(np.isfinite(scores), scores, min(constant, known.min())).mean())
 
 
-def _target(best: np.ndarray, share: float) -> float:
+def _target(best: np.ndarray, share: float, learnt: float) -> float:
+    """A share of the best median, unless runs that learnt nothing reach it too."""
     known = statistics.finite(best)
-    middle = float(np.median(known)) if known.size else math.nan
-    return share * middle if middle > 0 else math.nan
+    target = share * float(np.median(known)) if known.size else math.nan
+    return target if target > learnt else math.nan
 
 
 def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: float) -> dict[str, Any]:
@@ -267,6 +272,7 @@ def _compare_with_best(rows: list[dict[str, Any]], scores: np.ndarray) -> None:
         better = statistics.improvement_interval(scores[0], own, level=LEVEL)
         row |= _no_comparison(best=False) | {
             "as_good": None if math.isnan(p) else bool(p >= ALPHA and row["diverged"] == 0),
+            "worse": None if math.isnan(p) else bool(p < ALPHA and difference.estimate > 0),
             "difference": difference.estimate,
             "difference_low": difference.low,
             "difference_high": difference.high,
@@ -284,7 +290,8 @@ def _compare_with_best(rows: list[dict[str, Any]], scores: np.ndarray) -> None:
 def _no_comparison(best: bool) -> dict[str, Any]:
     names = ("difference", "difference_low", "difference_high", "p", "p_holm", "effect")
     names += ("improvement", "improvement_low", "improvement_high", "detectable")
-    return {"best": best, "as_good": True if best else None, "test": "", **dict.fromkeys(names, math.nan)}
+    verdicts = {"best": best, "as_good": True if best else None, "worse": False if best else None}
+    return {**verdicts, "test": "", **dict.fromkeys(names, math.nan)}
 
 
 def _detectable(scores: np.ndarray, others: int) -> float:
@@ -304,8 +311,7 @@ def _overall(results: Results, rows: Sequence[dict[str, Any]]) -> list[dict[str,
         if len({column.size for column in columns}) != 1 or not columns[0].size:
             continue  # not run in every facet
         table = np.stack(columns, axis=1)
-        whole = table[np.isfinite(table).all(axis=1)]
-        middle = statistics.bootstrap_interval(whole, statistics.iqm, level=LEVEL)
+        middle = statistics.bootstrap_interval(table, statistics.iqm, level=LEVEL)
         ranks = [row["rank"] for row in rows if row["activation"] == name]
         found.append(
             {
@@ -318,4 +324,4 @@ def _overall(results: Results, rows: Sequence[dict[str, Any]]) -> list[dict[str,
                 "runs": int(table.size),
             }
         )
-    return sorted(found, key=lambda row: (row["diverged"] > 0, row["mean_rank"]))
+    return sorted(found, key=lambda row: row["mean_rank"])

@@ -19,11 +19,10 @@ def headline(rows: Sequence[Row], overall: Sequence[Row], score: str) -> list[st
     sentences = []
     if overall:
         first = overall[0]
-        sentences.append(
-            f"Over all settings {first['activation']} has the best mean rank ({first['mean_rank']:.1f}) and "
-            "an "
-            f"interquartile mean {score} of {_value(first['iqm'], score)}."
-        )
+        rank = f"Over all settings {first['activation']} has the best mean rank ({first['mean_rank']:.1f})"
+        if math.isfinite(first["iqm"]):
+            rank += f" and an interquartile mean {score} of {_value(first['iqm'], score)}"
+        sentences.append(rank + ".")
     if len(facets) > MOST_FACETS:
         return [*sentences, *_many(rows, facets)]
     for facet in facets:
@@ -40,7 +39,7 @@ def _many(rows: Sequence[Row], facets: Sequence[str]) -> list[str]:
     counts = {name: sum(row["best"] for row in rows if row["activation"] == name) for name in names}
     leaders = sorted((name for name in names if counts[name]), key=lambda name: -counts[name])
     leads = ", ".join(f"{name} in {counts[name]}" for name in leaders)
-    sentences = [f"The highest mean score of the {len(facets)} settings: {leads}."]
+    sentences = [f"Best in the {len(facets)} settings: {leads}."]
     always = [
         name for name in names
         if len(found := [row for row in rows if row["activation"] == name]) == len(facets)
@@ -51,9 +50,7 @@ def _many(rows: Sequence[Row], facets: Sequence[str]) -> list[str]:
         sentences.append(
             f"In every setting {_list(always)} {verb} best or not distinguishable from the best."
         )
-    worse = {
-        name: sum(row["as_good"] is False for row in rows if row["activation"] == name) for name in names
-    }
+    worse = {name: sum(bool(row["worse"]) for row in rows if row["activation"] == name) for name in names}
     behind = sorted((name for name in names if worse[name]), key=lambda name: -worse[name])
     if behind:
         listed = ", ".join(f"{name} in {worse[name]}" for name in behind)
@@ -84,8 +81,7 @@ def _leaders(rows: Sequence[Row], score: str) -> list[str]:
     best, others = rows[0], rows[1:]
     if math.isnan(best["mean"]):
         return ["Every run of every activation diverged; lower the learning rates."]
-    value = _value(best["mean"], score) + _ends(best, score)
-    reached = f"{best['activation']} reaches the highest mean {score}, {value}"
+    reached = _reached(rows, score)
     if not others:
         return [reached + "."]
     if best["runs"] < 2:
@@ -94,11 +90,23 @@ def _leaders(rows: Sequence[Row], score: str) -> list[str]:
     if len(equal) == len(others) > 1:
         return [f"{reached}; none of the others is distinguishable from it with {best['runs']} seeds."]
     if not equal:
-        worse = [row for row in others if row["as_good"] is False]
-        tail = "; every other activation is significantly worse" if len(worse) == len(others) else ""
-        return [reached + tail + "."]
+        worse = all(row["worse"] for row in others)
+        return [reached + ("; every other activation is significantly worse." if worse else ".")]
     verb = "is" if len(equal) == 1 else "are"
     return [f"{reached}; {_list(equal)} {verb} not distinguishable from it with {best['runs']} seeds."]
+
+
+def _reached(rows: Sequence[Row], score: str) -> str:
+    """Who has the highest mean, or why the first has not."""
+    best = rows[0]
+    value = _value(best["mean"], score) + _ends(best, score)
+    if best["mean"] < max(row["mean"] for row in rows if math.isfinite(row["mean"])):
+        leads = f"{best['activation']} leads with a mean {score} of {value}"
+        return leads + ", as a diverged run counts as a constant answer"
+    equal = [row["activation"] for row in rows if row["mean"] == best["mean"]]
+    if len(equal) > 1:
+        return f"{_list(equal)} reach the same highest mean {score}, {value}"
+    return f"{best['activation']} reaches the highest mean {score}, {value}"
 
 
 def _failures(rows: Sequence[Row]) -> list[str]:
@@ -142,10 +150,12 @@ def _speed(rows: Sequence[Row]) -> list[str]:
     if not reached:
         return []
     fastest = min(reached, key=lambda row: row["steps_to_target"])
+    first = [row["activation"] for row in reached if row["steps_to_target"] == fastest["steps_to_target"]]
     never = [row["activation"] for row in rows if row["reached"] == 0 and row["diverged"] < row["runs"]]
     tail = f"; {_list(never)} never {'does' if len(never) == 1 else 'do'}" if never else ""
     return [
-        f"{fastest['activation']} is the first to reach the target {fastest['target']:.3g}, after "
+        f"{_list(first)} {'is' if len(first) == 1 else 'are'} the first to reach the target "
+        f"{fastest['target']:.3g}, after "
         f"{fastest['steps_to_target']:,.0f} steps (median){tail}."
     ]
 
@@ -204,7 +214,8 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
     if "paired t" in tests:
         sentences.append(
             "Paired t-tests are used with few seeds, because an exact permutation test of n pairs cannot "
-            "give p < 2/2ⁿ."
+            "give p < 2/2ⁿ; it is used where all pairs differ by the same amount, so that their spread is "
+            "unknown."
         )
     if math.isfinite(detectable):
         sentences.append(
@@ -232,8 +243,7 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
         "Diverged: a loss that is not finite. Not learned: a final score that a constant answer could have "
         "(within three "
         "standard errors). Both are counted; diverged runs enter no mean, lose every comparison of ranks, "
-        "and put their "
-        "activation behind those that always finish.",
+        "and count as a constant answer in the order of the activations.",
         "Good learning rates: the unbroken range around the best one with at least 95 % of its mean "
         "validation score.",
         *_software(results),

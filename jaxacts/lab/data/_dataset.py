@@ -60,8 +60,18 @@ class Dataset:
 
     def describe(self) -> dict[str, Any]:
         """What the manifest keeps of it: plain JSON types."""
-        keep = ("name", "task", "classes", "source", "licence", "digest")
+        keep = ("name", "task", "classes", "source", "licence", "digest", "chance")
         return {**{key: getattr(self, key) for key in keep}, "features": self.features, "sizes": self.sizes}
+
+    @property
+    def chance(self) -> float:
+        """Score of a constant answer on the test part: the share of the training part's commonest class.
+
+        For regression it is 0, the R² of the mean.
+        """
+        if self.task == "regression":
+            return 0.0
+        return float(self.y_test[:, self.y_train.sum(0).argmax()].mean())
 
 
 def prepare(
@@ -128,6 +138,10 @@ def prepare(
         centre, scale, varies = _statistics(parts_y[0], "feature")
         if not varies:
             raise ValueError(f"data set {name!r}: the target never varies over the training part")
+        if len(parts_y[2]) < 2 or not _statistics(parts_y[2], "feature")[2]:
+            raise ValueError(
+                f"data set {name!r}: the target never varies over the test part, so R² is not defined there"
+            )
         parts_y = [_standardised(part, centre, scale) for part in parts_y]
         classes = parts_y[0].shape[1]
     centre, scale, varies = _statistics(parts_x[0], scaling)
@@ -186,10 +200,15 @@ def _statistics(x: np.ndarray, scaling: str) -> tuple[np.ndarray, np.ndarray, bo
         variance = np.maximum(squares - centre**2, 0.0)
         spread = np.sqrt(variance) if scaling == "feature" else np.sqrt(variance.mean())
     else:
-        centre = x.mean(0)
-        spread = x.std(0) if scaling == "feature" else np.sqrt(((x - centre) ** 2).mean())
-    # A constant column carries nothing; its rounding noise must not be blown up.
-    varying = spread > 1e-12 * (1.0 + np.abs(centre).max())
+        largest = np.abs(x).max(0)
+        # In units of a power of two, so that squares neither overflow nor vanish.
+        unit = np.ldexp(1.0, np.frexp(largest if scaling == "feature" else largest.max())[1] - 1)
+        centre = (x / unit).mean(0) * unit
+        squares = (x / unit - centre / unit) ** 2
+        spread = unit * np.sqrt(squares.mean(0 if scaling == "feature" else None))
+    # A constant column carries nothing; the rounding noise of its mean must not be blown up.
+    size = np.abs(centre) if scaling == "feature" else np.abs(centre).max()
+    varying = spread > 1e-12 * size
     return centre, np.where(varying, spread, 1.0), bool(np.any(varying))
 
 
