@@ -18,10 +18,7 @@ _SCRIPT = """\
   local word="${{COMP_WORDS[COMP_CWORD]}}" last="${{COMP_WORDS[COMP_CWORD-1]}}" words="" stem=""
   local names="{names}"
   case "$last" in
-    --activations) words="$names"; [[ "$word" == *,* ]] && stem="${{word%,*}},"; word="${{word##*,}}" ;;
-    --dataset) words="{datasets}" ;;
-    --format|-f) words="csv json parquet markdown latex" ;;
-    --device) words="auto cpu gpu tpu" ;;
+{values}
     show|theory|check) words="$names" ;;
     list) words="activations datasets runs" ;;
     jaxacts) words="{commands} --version --help" ;;
@@ -33,7 +30,14 @@ _SCRIPT = """\
 }}
 complete -o default -F _jaxacts jaxacts
 """
-_FISH = "# Completion of jaxacts: jaxacts completion fish > ~/.config/fish/completions/jaxacts.fish"
+# Values separated by commas: the last one is completed, and what stands before it goes before each word.
+_LIST = '[[ "$word" == *,* ]] && stem="${word%,*},"; word="${word##*,}"'
+_FISH = """\
+# Completion of jaxacts: jaxacts completion fish > ~/.config/fish/completions/jaxacts.fish
+function __jaxacts_list
+  set -l stem (string replace -r '[^,]*$' '' -- (commandline -ct))
+  printf '%s\\n' $stem$argv
+end"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,36 +60,66 @@ def main(argv: Sequence[str]) -> int:
 
 def _bash(flags: dict[str, list[str]], shell: str) -> str:
     """The script for bash, which zsh reads through its own bashcompinit."""
-    cases = "\n".join(f'       {name}) words="{" ".join(words)}" ;;' for name, words in flags.items())
-    zsh = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
+    more = {"compare": "$names "}  # they may follow it without an option
+    cases = "\n".join(
+        f'       {name}) words="{more.get(name, "")}{" ".join(words)}" ;;' for name, words in flags.items()
+    )
+    single, several = _single(), _several()
+    values = [f'    --{name}) words="{" ".join(words)}" ;;' for name, words in single.items()]
+    values += [f'    --{name}) words="{" ".join(words)}"; {_LIST} ;;' for name, words in several.items()]
     return _SCRIPT.format(
-        zsh=zsh, names=" ".join(_declare.names()), datasets=" ".join(_datasets()), commands=" ".join(flags),
-        cases=cases,
+        zsh="autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else "",
+        names=" ".join(_declare.names()), values="\n".join(values).replace("--format)", "--format|-f)"),
+        commands=" ".join(flags), cases=cases,
     )  # fmt: skip
 
 
 def _fish(flags: dict[str, list[str]]) -> str:
     """The script for fish: one line a word."""
     lines = [_FISH]
-    devices = ["auto", "cpu", "gpu", "tpu"]
-    values = {"activations": _declare.names(), "dataset": _datasets(), "device": devices}
+    values = {name: " ".join(words) for name, words in _single().items()}
+    values |= {name: f"(__jaxacts_list {' '.join(words)})" for name, words in _several().items()}
     for name, words in flags.items():
         summary = cli.COMMANDS[name].summary.replace("'", "")
         lines.append(f"complete -c jaxacts -n __fish_use_subcommand -f -a {name} -d '{summary}'")
         for word in words:
             option = word.removeprefix("--")
-            choices = f" -x -a '{' '.join(values[option])}'" if option in values else ""
+            choices = f" -x -a '{values[option]}'" if option in values else ""
             lines.append(f"complete -c jaxacts -n '__fish_seen_subcommand_from {name}' -l {option}{choices}")
     seen = "__fish_seen_subcommand_from"
-    lines.append(f"complete -c jaxacts -n '{seen} show theory check' -f -a '{' '.join(_declare.names())}'")
+    names = " ".join(_declare.names())
+    lines.append(f"complete -c jaxacts -n '{seen} compare show theory check' -f -a '{names}'")
     lines.append(f"complete -c jaxacts -n '{seen} list' -f -a 'activations datasets runs'")
     return "\n".join(lines) + "\n"
 
 
-def _datasets() -> list[str]:
+def _single() -> dict[str, Sequence[str]]:
+    """The words that may follow an option which takes one value."""
     from jaxacts.lab import data
 
-    return list(data.datasets())
+    return {
+        "dataset": list(data.datasets()),
+        "format": ("csv", "json", "parquet", "markdown", "latex"),
+        "device": ("auto", "cpu", "gpu", "tpu"),
+        "task": ("classification", "regression"),
+        "data-type": ("image", "tabular", "series", "text"),
+    }
+
+
+def _several() -> dict[str, Sequence[str]]:
+    """The words that may follow an option which takes several values, separated by commas."""
+    from jaxacts.lab import measures, mlp, training
+
+    return {
+        "activations": _declare.names(),
+        "among": _declare.names(),
+        "optimizer": training.OPTIMIZERS,
+        "init": mlp.INITIALISERS,
+        "precision": tuple(training.PRECISIONS),
+        "normalisation": ("none", "layer", "batch"),
+        "measure": (*measures.MEASURES, "default", "all", "none"),
+        "residual": ("true", "false"),
+    }
 
 
 def _flags(command: cli.Command) -> list[str]:
