@@ -9,7 +9,7 @@ from typing import Any
 from jaxacts.commands import _common
 
 # Below this width the table leaves out gradients, dead and saturated units, and p (the marks tell it).
-_WIDE, _NARROW = 110, (0, 1, 2, 3, 4, 5, 9)
+_WIDE, _NARROW = 128, (0, 1, 2, 3, 4, 5, 9, 11)
 
 
 def unfinished(folder: Path, *, as_json: bool) -> int:
@@ -21,6 +21,26 @@ def unfinished(folder: Path, *, as_json: bool) -> int:
         _common.say(text)
     _common.say(str(folder))
     return 0
+
+
+def incomplete(folder: Path, missing: Any, *, as_json: bool) -> int:
+    """What to say when parts were joined that make no whole; the exit code."""
+    text = f"{missing}; what is there is kept in {folder}, train the rest and merge again"
+    _common.say(f"jaxacts: {text}")
+    if as_json:
+        _common.print_json(
+            {
+                "schema": 1,
+                "folder": str(folder),
+                "finished": False,
+                "error": text,
+                "exit_code": 1,
+                "missing_runs": missing.runs,
+                "missing_batches": missing.batches,
+                "missing_shards": list(missing.shards),
+            }
+        )
+    return 1
 
 
 def show(summarised: Any, results: Any, *, as_json: bool, quiet: bool, folder: Path) -> None:
@@ -65,6 +85,8 @@ def footnotes(summarised: Any, results: Any) -> str:
             f"95 % {method}-intervals of the mean over paired seeds. ★ best; = not distinguishable from it "
             "(Holm-corrected "
             "paired test, p ≥ 0.05). The test split chose nothing.",
+            "g: effect size (Hedges' g of the paired differences), by how many of their standard deviations "
+            "the best is ahead.",
             *wording.setting(results)[1:],
         ]
     )
@@ -76,8 +98,8 @@ def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]
     columns = [
         ("", "left"), ("activation", "left"), (score + (" %" if share else ""), "right"),
         ("95 % interval", "left"), ("steps to target", "right"), ("learning rate", "right"),
-        ("grad first/last", "right"), ("dead %", "right"),
-        ("saturated %", "right"), ("diverged", "right"), ("p (Holm)", "right"),
+        ("grad first / last", "right"), ("dead %", "right"),
+        ("saturated %", "right"), ("diverged", "right"), ("p (Holm)", "right"), ("g", "right"),
     ]  # fmt: skip
 
     def number(value: float, form: str) -> str:
@@ -103,5 +125,6 @@ def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]
             f"{row['learning_rate']:g}", number(row["gradient_ratio"], ".2g"),
             number(100 * row["dead"], ".1f"), number(100 * row["saturated"], ".1f"),
             failed, "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}",
+            number(row["effect"], ".2f"),
         ])  # fmt: skip
     return columns, lines

@@ -26,16 +26,17 @@ class Options(_common.Verbosity):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Join the parts; when they make a whole, show the result as `jaxacts compare` does."""
+    """Join the parts; show the result of a whole as `jaxacts compare` does, and return 1 without one."""
     options = _common.parse(
         Options, argv, prog="merge", description="Join the parts of a sharded comparison."
     )
-    from jaxacts.lab import merge, report, store, summary
+    from jaxacts.lab import merge, merging, report, store, summary
 
     with _common.usage():
         results = merge(options.parts, options.output)
     if not store.finished(options.output):
-        return _outcome.unfinished(options.output, as_json=options.json)
+        missing = merging.missing(options.output, options.parts)
+        return _outcome.incomplete(options.output, missing, as_json=options.json)
     found = summary.summarise(results, theory=not options.no_report)
     if not options.no_report:
         report.write(results, options.output, found=found)
