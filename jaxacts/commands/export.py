@@ -172,6 +172,19 @@ def _parquet(rows: list[dict[str, Any]]) -> bytes:
     return out.getvalue()
 
 
+# What LaTeX reads as a command, and the dashes and signs of the cells.
+_LATEX = {
+    **{character: "\\" + character for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}",
+    "<": "$<$", ">": "$>$", "–": "--", "−": "$-$",
+}  # fmt: skip
+
+
+def _escaped(cell: str) -> str:
+    """A cell as text of LaTeX."""
+    return cell.translate(str.maketrans(_LATEX))
+
+
 def table(results: Results, *, latex: bool = False) -> str:
     """The summary as a table for a paper.
 
@@ -188,7 +201,7 @@ def table(results: Results, *, latex: bool = False) -> str:
     several = len(results.facets) > 1
     percent = r" (\%)" if latex else " (%)"
     head = [*(["setting"] if several else []), "activation", found.score + (percent if share else ""),
-            "95% interval", "steps to target", "learning rate", "diverged", "p (Holm)"]  # fmt: skip
+            "95% interval", "steps to target", "learning rate", "diverged", "p (Holm)", "g"]  # fmt: skip
     if latex:
         head = [cell.replace("95%", r"95\,\%").replace("R²", "$R^2$") for cell in head]
     lines = []
@@ -206,8 +219,12 @@ def table(results: Results, *, latex: bool = False) -> str:
             *([row["facet"]] if several else []), name, mean, ends, steps, f"{row['learning_rate']:g}",
             f"{row['diverged']}/{row['runs']}",
             "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}",
+            f"{row['effect']:.2f}" if math.isfinite(row["effect"]) else "–",
         ])  # fmt: skip
-    foot = "* the best, and those not distinguishable from it (paired test, Holm, p ≥ 0.05)"
+    foot = (
+        "* the best, and those not distinguishable from it (paired test, Holm, p ≥ 0.05); g is the effect "
+        "size, Hedges' g of the paired differences to the best"
+    )
     if not latex:
         rule = "|" + "|".join("---" for _ in head) + "|"
         body = [
@@ -215,13 +232,10 @@ def table(results: Results, *, latex: bool = False) -> str:
         ]
         return "\n".join([body[0], rule, *body[1:], "", foot.replace("* ", r"\* ", 1)]) + "\n"
 
-    def escape(cell: str) -> str:
-        return cell.replace("_", r"\_").replace("–", "--").replace("<", "$<$")
-
     body = [
-        " & ".join(line) + r" \\" for line in [head, *([escape(cell) for cell in line] for line in lines)]
+        " & ".join(line) + r" \\" for line in [head, *([_escaped(cell) for cell in line] for line in lines)]
     ]
-    columns = "l" * (2 if several else 1) + "rlrrrr"
+    columns = "l" * (2 if several else 1) + "rlrrrrr"
     return "\n".join([
         rf"% {foot}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:],
         r"\bottomrule",
