@@ -189,5 +189,10 @@ def _fail(message: str, code: int, argv: list[str]) -> int:
     message = " ".join(message.split()) if code != 1 else message
     print(f"jaxacts: {message}", file=sys.stderr)
     if "--json" in argv and code != 130:
-        print(json.dumps({"schema": 1, "error": message, "exit_code": code}))
+        print_error(message, code)
     return code
+
+
+def print_error(message: str, code: int) -> None:
+    """Print one JSON object on stdout that says what went wrong."""
+    print(json.dumps({"schema": 1, "error": message, "exit_code": code}))

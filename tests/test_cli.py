@@ -11,7 +11,6 @@ import pytest
 
 import jaxacts
 from jaxacts import cli
-from jaxacts.commands import _common, compare
 from jaxacts.lab import execution
 
 TINY = [
@@ -56,6 +55,8 @@ def test_the_same_command_shows_the_result_without_training(folder, capsys, monk
     assert "test accuracy %" in out
     assert "learning rate" in out
     assert "95 %" in out
+    assert out.splitlines()[1].split()[-1] == "g"
+    assert "g: effect size (Hedges' g" in out
     assert "gain" in out  # the initialisation is told
     assert err.splitlines()[-1] == str(folder)
     assert (folder / "curves.npz").stat().st_mtime_ns == before
@@ -82,10 +83,10 @@ def test_another_configuration_is_refused_with_the_difference(folder, capsys):
 def test_a_new_target_needs_no_training(folder, capsys, monkeypatch):
     monkeypatch.setattr(execution.Engine, "__init__", lambda *a, **k: pytest.fail("it trained again"))
     assert (
-        cli.main(["compare", *TINY, "--target", "0.5", "--output", str(folder), "--json", "--no-report"]) == 0
+        cli.main(["compare", *TINY, "--target", "0.8", "--output", str(folder), "--json", "--no-report"]) == 0
     )
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert rows[0]["target"] == pytest.approx(0.5 * rows[0]["median"])
+    assert rows[0]["target"] == pytest.approx(0.8 * rows[0]["median"])
 
 
 def test_shards_are_merged_to_the_same_result(folder, tmp_path, capsys):
@@ -96,8 +97,24 @@ def test_shards_are_merged_to_the_same_result(folder, tmp_path, capsys):
         for i, part in enumerate(parts, 1):
             assert cli.main(["compare", *TINY, "--shard", f"{i}/2", "--output", part, "--no-report"]) == 0
             assert "this part is finished" in capsys.readouterr().err
-        assert cli.main(["merge", *parts, "--output", str(tmp_path / "whole"), "--json", "--no-report"]) == 0
-    rows = json.loads(capsys.readouterr().out)["rows"]
+        output = ["--output", str(tmp_path / "whole"), "--no-report"]
+        assert cli.main(["merge", parts[0], *output]) == 1
+        err = capsys.readouterr().err
+        assert "4 of 8 runs are missing, in shard 2/2 (all of it); what is there is kept in" in err
+        assert len(list((tmp_path / "whole" / "batches").iterdir())) == 4
+        (tmp_path / "part2" / "batches" / "00003.npz").rename(tmp_path / "00003.npz")
+        assert cli.main(["merge", *parts, *output, "--json"]) == 1
+        document = json.loads(capsys.readouterr().out)
+        assert document["finished"] is False
+        assert document["missing_batches"] == [3]
+        assert document["error"].startswith("1 of 8 runs are missing, in shard 2/2 (batch 3); ")
+        (tmp_path / "00003.npz").rename(tmp_path / "part2" / "batches" / "00003.npz")
+        assert cli.main(["merge", *parts, *output, "--json"]) == 0
+        first = capsys.readouterr().out
+        assert cli.main(["merge", *parts, *output, "--json"]) == 0  # again, into what is finished
+        assert not (tmp_path / "whole" / "batches").exists()
+        assert capsys.readouterr().out == first
+    rows = json.loads(first)["rows"]
     whole = jaxacts.lab.load(folder)
     for row in rows:
         index = whole.select(chosen=True, activation=row["activation"])
@@ -113,6 +130,42 @@ def test_dry_run_writes_nothing(tmp_path, capsys):
     assert document["seconds"] > 0
     assert document["memory_bytes"] > 10_000  # 178 x 13 float32 alone are 9,256
     assert not list(tmp_path.iterdir())
+
+
+def test_dry_run_of_a_shard_counts_its_part_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(execution, "_BATCH_SECONDS", 1e-9)  # one run a batch
+
+    def told(*words):
+        command = ["compare", *TINY, "--depth", "1,2", "--output", str(tmp_path / "x"), "--dry-run"]
+        assert cli.main([*command, *words]) == 0
+        return capsys.readouterr().out
+
+    whole, part = json.loads(told("--json")), json.loads(told("--shard", "3/8", "--json"))
+    assert (whole["shard"], whole["runs"], whole["batches"], whole["programs"]) == (None, 16, 16, 2)
+    assert (part["shard"], part["runs"], part["batches"]) == ("3/8", 2, 2)
+    assert (
+        part["disk_bytes"] == whole["disk_bytes"] / 8
+    )  # a run of depth 1 and one of depth 2, as in the whole
+    assert "shard 3/8 of 16 runs: 2 runs in 2 batches; 2 programs to compile" in told("--shard", "3/8")
+
+
+def test_dry_run_says_what_would_be_refused(folder, tmp_path, capsys):
+    before = sorted((p.name, p.stat().st_mtime_ns) for p in folder.iterdir())
+    for words, message in [
+        (["--seeds", "3", "--output", str(folder)], "seeds: [0, 1] in the folder, [0, 1, 2] asked for"),
+        (["--output", str(folder / "report.html")], "report.html is a file, not a folder"),
+    ]:
+        assert cli.main(["compare", *TINY, *words, "--dry-run"]) == 1
+        out, err = capsys.readouterr()
+        assert "runs in" in out
+        assert "nothing was written; the comparison would be refused: " in err
+        assert message in err
+        assert cli.main(["compare", *TINY, *words, "--dry-run", "--json"]) == 1
+        assert message in json.loads(capsys.readouterr().out)["refused"]
+    for words in ([], ["--seeds", "3", "--fresh"]):
+        assert cli.main(["compare", *TINY, *words, "--output", str(folder), "--dry-run", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["refused"] is None
+    assert sorted((p.name, p.stat().st_mtime_ns) for p in folder.iterdir()) == before
 
 
 def test_divergence_gives_exit_code_4_and_is_shown(tmp_path, capsys, monkeypatch):
@@ -365,9 +418,30 @@ def test_export_tables(folder, capsys, tmp_path):
     assert cli.main(["export", str(folder), "--curves"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1 + 8 * 4
     assert cli.main(["export", str(folder), "-f", "markdown"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].startswith("|---")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("| p (Holm) | g |")
+    assert lines[1].startswith("|---")
+    assert len({line.count("|") for line in lines[:4]}) == 1
     assert cli.main(["export", str(folder), "-f", "latex"]) == 0
-    assert r"\begin{tabular}" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == r"\begin{tabular}{lrlrrrrr}"
+    assert lines[3].endswith(r"& p (Holm) & g \\")
+
+
+def test_export_escapes_what_latex_reads_as_a_command(folder):
+    import dataclasses
+
+    from jaxacts.commands import export
+
+    results = jaxacts.lab.load(folder)
+    name = r"a_b&c%d#e{f}~g^h\i$j<k>l"
+    runs = [{**run, "activation": run["activation"].replace("tanh", name)} for run in results.runs]
+    chosen = {key.replace("tanh", name): rate for key, rate in results.chosen.items()}
+    text = export.table(dataclasses.replace(results, runs=runs, chosen=chosen), latex=True)
+    want = r"a\_b\&c\%d\#e\{f\}\textasciitilde{}g\textasciicircum{}h\textbackslash{}i\$j$<$k$>$l"
+    line = next(line for line in text.splitlines() if line.startswith("a" + r"\_b"))
+    assert line.split(" & ")[0].removesuffix(" *") == want
+    assert line.count(" & ") == 7
 
 
 def test_export_parquet_needs_its_extra_and_a_file(folder, tmp_path, capsys):
@@ -383,88 +457,3 @@ def test_export_parquet_needs_its_extra_and_a_file(folder, tmp_path, capsys):
     else:
         assert code == 0
         assert parquet.read_table(path).num_rows == 8
-
-
-def test_comma_separated_values():
-    assert _common.split("1e-3, 1e-2", float) == (1e-3, 1e-2)
-    assert _common.split("true,no", bool) == (True, False)
-    with pytest.raises(ValueError, match="'x' is not a whole number"):
-        _common.split("1,x", int)
-    with pytest.raises(ValueError, match="separated by commas"):
-        _common.split(",", int)
-    assert compare.seeds("3") == 3
-    assert compare.seeds("0,4,7") == (0, 4, 7)
-    assert compare.seeds("4,") == (4,)
-
-
-def test_toml_options_and_the_command_line_wins(tmp_path):
-    path = tmp_path / "c.toml"
-    path.write_text(
-        'activations = ["relu", "gelu"]\nseeds = [7]\nlearning-rates = [0.1]\nsmoke = true\nresidual = true\n'
-    )
-    options = compare._read(["--config", str(path), "--learning-rates", "0.2"])
-    assert options.activations == ("relu", "gelu")
-    assert options.learning_rates == (0.2,)
-    assert options.smoke
-    config = compare.settings(options)
-    assert config.seeds == (7,)
-    assert config.residual is True
-    path.write_text("[compare]\nsteps = 3\n")
-    with pytest.raises(cli.Usage, match="unknown option 'compare'"):
-        compare._read(["--config", str(path)])
-    path.write_text("[dataset]\nname = 'digits'\n")
-    with pytest.raises(cli.Usage, match=r"dataset in .* is a table"):
-        compare._read(["--config", str(path)])
-    path.write_text("stepz = 3\n")
-    with pytest.raises(cli.Usage, match="unknown option 'stepz'; did you mean 'steps'"):
-        compare._read(["--config", str(path)])
-
-
-def test_every_setting_of_the_lab_is_an_option():
-    import dataclasses
-
-    from jaxacts.lab import CompareConfig
-
-    settings = {field.name for field in dataclasses.fields(CompareConfig)}
-    options = {field.name for field in dataclasses.fields(compare.Options)}
-    assert settings <= options
-    assert compare.settings(compare.Options()) == CompareConfig()
-
-
-def test_smoke_only_shrinks():
-    options = compare.Options(smoke=True, seeds="1", steps=10, record_every=3, learning_rates=(0.1,))
-    config = compare.settings(options)
-    assert (config.seeds, config.steps, config.record_every, config.learning_rates) == ((0,), 10, 3, (0.1,))
-    assert config.depth <= 3
-    assert config.width <= 16
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
-def test_completion_in_bash(capsys):
-    assert cli.main(["completion", "bash"]) == 0
-    script = capsys.readouterr().out
-    cases = [
-        (["comp"], {"compare", "completion"}),
-        (["compare", "--lear"], {"--learning-rates"}),
-        (["compare", "--activations", "relu,hard_t"], {"relu,hard_tanh"}),
-        (["compare", "--dataset", "mnist1"], {"mnist1d"}),
-        (["export", "--format", "par"], {"parquet"}),
-        (["show", "leaky_re"], {"leaky_relu"}),
-        (["list", "r"], {"runs"}),
-    ]
-    for words, _ in cases:
-        line = " ".join(f"'{word}'" for word in ["jaxacts", *words])
-        script += f'COMP_WORDS=({line}); COMP_CWORD={len(words)}; _jaxacts; echo "${{COMPREPLY[@]}}"\n'
-    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
-    assert run.stderr == ""
-    assert [set(line.split()) for line in run.stdout.splitlines()] == [want for _, want in cases]
-
-
-def test_completion_for_other_shells(capsys):
-    assert cli.main(["completion", "zsh"]) == 0
-    assert capsys.readouterr().out.startswith("# Completion of jaxacts")
-    assert cli.main(["completion", "fish"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert "complete -c jaxacts -n '__fish_seen_subcommand_from compare' -l learning-rates" in lines
-    assert all(line.startswith(("#", "complete -c jaxacts -n ")) for line in lines)
-    assert all(line.count("'") % 2 == 0 for line in lines)

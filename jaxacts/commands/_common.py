@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import tyro
 
-from jaxacts.cli import Usage
+from jaxacts.cli import Usage, print_error
 
 T = TypeVar("T")
 
@@ -34,31 +35,51 @@ def parse(options: type[T], argv: Sequence[str], *, prog: str, description: str)
     """Read the arguments of a subcommand into a frozen dataclass.
 
     Options that take several values take them separated by commas. Wrong usage ends the process with
-    exit code 2.
+    exit code 2; with --json it is said on stdout too, as one JSON object.
     """
-    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    with _without_colour(not colour):
-        return tyro.cli(
-            options,
-            args=list(argv),
-            prog=f"jaxacts {prog}",
-            description=description,
-            registry=_registry(),
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-        )
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    said = io.StringIO() if "--json" in argv else None
+    try:
+        with _without_colour(not colour), contextlib.redirect_stderr(said or sys.stderr):
+            return tyro.cli(
+                options,
+                args=list(argv),
+                prog=f"jaxacts {prog}",
+                description=description,
+                registry=_registry(),
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as stop:
+        if said is not None:
+            print(said.getvalue(), end="", file=sys.stderr)
+            if stop.code not in (0, None):
+                print_error(_first_sentence(said.getvalue()), 2)
+        raise
 
 
 @contextlib.contextmanager
 def _without_colour(off: bool) -> Iterator[None]:
-    """Set NO_COLOR for tyro, which reads only the environment, and put it back."""
-    before = os.environ.get("NO_COLOR")
-    if off:
-        os.environ["NO_COLOR"] = "1"
+    """Take the colours from what tyro prints, for which it has a setting of its own, and put it back."""
+    settings: Any = tyro._experimental_options
+    before = settings["ansi_codes"]
+    settings["ansi_codes"] = before and not off
     try:
         yield
     finally:
-        if off and before is None:
-            os.environ.pop("NO_COLOR", None)
+        settings["ansi_codes"] = before
+
+
+def _first_sentence(box: str) -> str:
+    """What a box of tyro says between its title and its next rule, on one line."""
+    lines = [line.strip("│ ") for line in re.sub(r"\x1b\[[\d;]*m", "", box).splitlines()]
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line.startswith(("╭", "╰")) or (len(line) > 3 and not line.strip("─-")):
+            parts.append([])
+        else:
+            parts[-1] += line.split()
+    said = [" ".join(part) for part in parts]  # the title is a part too, before the first rule or in it
+    return said[1] if len(said) > 1 else said[0]
 
 
 def _registry() -> Any:

@@ -12,18 +12,26 @@ from jaxacts.lab.config import AXES
 from jaxacts.lab.measures import CURVES
 
 
-def show(plan: Any, options: Any) -> int:
-    """What would be done; trains only a short probe in a temporary folder to estimate the time."""
+def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
+    """What would be done; trains only a short probe in a temporary folder to estimate the time.
+
+    Returns 1 when the folder would be refused, as the comparison itself does.
+    """
     from jaxacts.lab import execution
 
+    whole, refused = plan, _refusal(plan, options.fresh)
+    plan = _part(plan, None if refused or options.fresh else _begun(plan), shard)
     workers = execution.workers(plan.platform, options.workers)
     seconds, compile_seconds = probe(plan, workers)
-    curves = sum(_record_floats(run, plan) for run in plan.runs) * 4
+    runs = _runs(plan)
+    curves = sum(_record_floats(run, plan) for run in runs) * 4
     document = {
         "schema": 1,
         "folder": str(plan.folder),
+        "refused": refused,
         "config": plan.plain,
-        "runs": len(plan.runs),
+        "shard": shard and "{}/{}".format(*shard),
+        "runs": len(runs),
         "batches": len(plan.batches),
         "programs": plan.programs,
         "disk_bytes": curves,
@@ -33,27 +41,83 @@ def show(plan: Any, options: Any) -> int:
     }
     if options.json:
         _common.print_json(document)
-        return 0
+        return 1 if refused else 0
     for key, value in document["config"].items():
         print(
             f"{key.replace('_', ' '):<15} {', '.join(map(str, value)) if isinstance(value, list) else value}"
         )
+    part = f"shard {document['shard']} of {len(whole.runs)} runs: " if shard else ""
     print(
-        f"{len(plan.runs)} runs in {len(plan.batches)} batches; {plan.programs} "
-        f"program{'s' * (plan.programs != 1)} to compile"
+        f"{part}{_count(len(runs), 'run')} in {_count(len(plan.batches), 'batch', 'batches')}; "
+        f"{_count(plan.programs, 'program')} to compile"
     )
     print(f"about {document['seconds']:,.0f} s, of which {document['compile_seconds']:,.0f} s compiling; "
           f"results {curves / 1e6:,.1f} MB, "
           f"memory {document['memory_bytes'] / 1e6:,.0f} MB")  # fmt: skip
+    if refused:
+        _common.say(f"nothing was written; the comparison would be refused: {refused}")
+        return 1
     _common.say(f"nothing was written; the results would go to {plan.folder}")
     return 0
+
+
+def _count(number: int, word: str, several: str = "") -> str:
+    return f"{number} {word if number == 1 else several or word + 's'}"
+
+
+def _refusal(plan: Any, fresh: bool) -> str | None:
+    """Why the comparison would not use its folder; None when it would."""
+    from jaxacts.lab import config, store
+    from jaxacts.lab.errors import StoreError
+
+    folder = plan.folder
+    if folder.exists() and not folder.is_dir():
+        return f"{folder} is a file, not a folder"
+    if fresh:
+        return None
+    if not (folder / store.MANIFEST).exists():
+        left = (folder / store.CURVES).exists() or (folder / store.BATCHES).exists()
+        return f"{folder} has results but no {store.MANIFEST}" if left else None
+    try:
+        config.refuse_difference(folder, store.read_manifest(folder)["config"], plan.plain)
+    except StoreError as error:
+        return str(error)
+    return None
+
+
+def _begun(plan: Any) -> list[list[int]] | None:
+    """The batches into which the runs were cut when the folder was begun."""
+    from jaxacts.lab import store
+
+    if not (plan.folder / store.MANIFEST).exists():
+        return None
+    return store.read_manifest(plan.folder)["batches"]
+
+
+def _part(plan: Any, begun: list[list[int]] | None, shard: tuple[int, int] | None) -> Any:
+    """The plan with the batches of a shard alone, and the programs that these need."""
+    from jaxacts.lab import execution
+
+    batches = begun or plan.batches
+    if shard is not None:
+        batches = [batch for i, batch in enumerate(batches) if i % shard[1] == shard[0] - 1]
+    programs = {execution.key_of(plan.runs[run]) for batch in batches for run in batch}
+    return dataclasses.replace(plan, batches=batches, programs=len(programs))
+
+
+def _runs(plan: Any) -> list[dict[str, Any]]:
+    """The runs in the batches of a plan; a shard has only some of them."""
+    return [plan.runs[run] for batch in plan.batches for run in batch]
 
 
 def probe(plan: Any, workers: int) -> tuple[float, float]:
     """Estimated seconds of training, and of compiling one program, from a short run of the first setting."""
     from jaxacts.lab import execution, store, sweep
 
-    one = {axis: plan.runs[0][axis] for axis in AXES}
+    runs = _runs(plan)
+    if not runs:
+        return 0.0, 0.0
+    one = {axis: runs[0][axis] for axis in AXES}
     steps = min(plan.config.steps, 200)
     small = dataclasses.replace(
         plan.config, **one, seeds=(0,), steps=steps, record_every=min(plan.config.record_every or 1, steps),
@@ -111,5 +175,5 @@ def _training_bytes(plan: Any, workers: int) -> int:
             + run["width"] * plan.dataset.classes
         )
 
-    lanes = workers if plan.platform == "cpu" else max(map(len, plan.batches))
-    return 16 * lanes * max(map(weights, plan.runs))
+    lanes = workers if plan.platform == "cpu" else max(map(len, plan.batches), default=0)
+    return 16 * lanes * max(map(weights, _runs(plan)), default=0)

@@ -31,6 +31,8 @@ def _tuple(value: Any) -> tuple:
 class Options(_common.Verbosity):
     """Options of `jaxacts compare`; those that take several values take them separated by commas."""
 
+    names: tyro.conf.Positional[list[str]] = dataclasses.field(default_factory=list)
+    """The activations, in place of --activations."""
     activations: tuple[str, ...] = _DEFAULT.activations
     """Names from `jaxacts list`, or mypackage.module:function for your own; several."""
     dataset: str = _DEFAULT.dataset
@@ -78,7 +80,7 @@ class Options(_common.Verbosity):
     output: Path | None = None
     """Folder for the results; by default runs/compare-<hash of the configuration>."""
     config: Path | None = None
-    """A TOML file with any of these options; the command line wins."""
+    """A TOML file with any of these options; the command line wins, --NAME=false undoes a switch."""
     fresh: bool = False
     """Discard what the folder holds."""
     no_report: bool = False
@@ -110,7 +112,7 @@ class Options(_common.Verbosity):
 
 
 _NOT_CONFIG = (
-    "output", "config", "fresh", "no_report", "device", "workers", "shard", "json", "smoke",
+    "names", "output", "config", "fresh", "no_report", "device", "workers", "shard", "json", "smoke",
     "dry_run", "no_progress", "tensorboard", "task", "offline", "target_share", "quiet", "verbose",
     "debug", "distributed", "coordinator", "processes", "process",
 )  # fmt: skip
@@ -138,7 +140,7 @@ def main(argv: Sequence[str]) -> int:
             "compile"
         )
     if options.dry_run:
-        return _dry_run.show(plan, options)
+        return _dry_run.show(plan, options, shard)
     was_finished = store.finished(plan.folder) and not options.fresh
     with (
         _jobs.ending_politely(options),
@@ -183,15 +185,25 @@ DESCRIPTION = (
 
 def _read(argv: Sequence[str]) -> Options:
     """Options from the command line, over those of a TOML file if one is named."""
-    words = list(argv)
+    words, from_file = list(argv), []
     for i, word in enumerate(words):
         name, _, value = word.partition("=")
         if name == "--config" and (value or i + 1 < len(words)):
-            path = Path(value or words[i + 1])
-            return _common.parse(
-                Options, [*_toml.words(path, Options), *words], prog="compare", description=DESCRIPTION
-            )
-    return _common.parse(Options, words, prog="compare", description=DESCRIPTION)
+            from_file = _toml.words(Path(value or words[i + 1]), Options)
+            break
+    options = _common.parse(
+        Options, _toml.switched([*from_file, *words], Options), prog="compare", description=DESCRIPTION
+    )
+    if not options.names:
+        return options
+    if any(word.partition("=")[0] == "--activations" for word in words):
+        raise _common.Usage(
+            f"the activations are given twice, as {' '.join(options.names)} and by --activations, which "
+            "takes them separated by commas"
+        )
+    with _common.usage():
+        names = tuple(name for text in options.names for name in _common.split(text))
+    return dataclasses.replace(options, names=[], activations=names)
 
 
 def settings(options: Options) -> CompareConfig:
