@@ -303,6 +303,37 @@ def test_the_page_works_in_a_browser(faceted, tmp_path, phone):
     assert said["wide"] == "false", "the page must not scroll sideways"
 
 
+# What does not fit: the page itself, or a text that is wider than what it stands in.
+FITS = """<script>{
+const chart = document.querySelector("#convergence svg"), place = chart.getBoundingClientRect();
+chart.dispatchEvent(new PointerEvent("pointermove", { clientX: place.left + 60, clientY: place.top + 50 }));
+const wide = [...document.querySelectorAll("h1, p, li, .legend button, figcaption, .name, .tip")]
+  .filter((node) => node.scrollWidth > node.clientWidth + 1).map((node) => node.textContent);
+if (document.documentElement.scrollWidth > innerWidth) wide.push("the page");
+const said = JSON.stringify(wide);
+if (parent !== window) parent.postMessage(said, "*");
+document.body.replaceChildren(); document.title = said;
+}</script></body>"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
+@pytest.mark.parametrize("window", ["phone", "1200,1000"])
+def test_a_long_name_is_wrapped(tmp_path, window):
+    name = "a_package.activations." + 8 * "parametrised_" + "soft_exponential"
+    results = _synthetic.results(
+        activations=("tanh", name, "relu"), levels={name: 0.9}, facets=("depth=2", "depth=4")
+    )
+    path = tmp_path / "page.html"
+    text = report.render(results, summary.summarise(results))
+    path.write_text(text.replace("</body>", FITS))
+    if window == "phone":
+        path, window = tmp_path / "phone.html", "1280,1000"
+        path.write_text(PHONE)
+    run = browse(path, f"--window-size={window}", "--dump-dom")
+    assert "CONSOLE" not in run.stderr, run.stderr
+    assert re.findall(r"<title>(.*?)</title>", run.stdout, re.DOTALL) == ["[]"]
+
+
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine")
 def test_the_page_prints(page, tmp_path):
     path, out = tmp_path / "page.html", tmp_path / "page.pdf"

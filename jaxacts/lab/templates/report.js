@@ -135,7 +135,7 @@ function chart(id, get) {
       const order = [...series].sort((a, b) => (b.y[i] ?? -Infinity) - (a.y[i] ?? -Infinity));
       for (const s of order) {
         const range = s.low && known(s.low[i]) && s.high[i] > s.low[i] ? `${short(s.low[i])} – ${short(s.high[i])}` : "";
-        body.append(el("tr", {}, el("td", {}, swatch(s.name)), el("td", {}, s.name), el("td", {}, short(s.y[i])), el("td", { class: "soft" }, range)));
+        body.append(el("tr", {}, el("td", {}, swatch(s.name)), el("td", {}, el("span", { class: "name" }, s.name)), el("td", {}, short(s.y[i])), el("td", { class: "soft" }, range)));
       }
       tip.replaceChildren(el("strong", {}, `${spec.xlabel} ${said(spec.x[i])}`), body);
       tip.hidden = false;
