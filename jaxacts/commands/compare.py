@@ -31,8 +31,10 @@ def _tuple(value: Any) -> tuple:
 class Options(_common.Verbosity):
     """Options of `jaxacts compare`; those that take several values take them separated by commas."""
 
-    names: tyro.conf.Positional[list[str]] = dataclasses.field(default_factory=list)
-    """The activations, in place of --activations."""
+    names: tyro.conf.Positional[
+        Annotated[list[str], tyro.conf.arg(metavar="[NAME …]", help_behavior_hint="")]
+    ] = dataclasses.field(default_factory=list)
+    """The activations, the same as --activations NAME,NAME,…"""
     activations: tuple[str, ...] = _DEFAULT.activations
     """Names from `jaxacts list`, or mypackage.module:function for your own; several."""
     dataset: str = _DEFAULT.dataset
