@@ -115,6 +115,11 @@ def test_tensorboard_folders_appear(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(writers.TensorBoard, "write", lambda self, run, *rest: written.append(run["seed"]))
     assert cli.main(command) == 0  # nothing is trained again; a folder that was deleted would be made
     assert written == [0]
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    command = [word for word in command if word != "--tensorboard"]
+    assert cli.main([*command, "--fresh"]) == 0
+    assert not (tmp_path / "x" / "tensorboard").exists()  # it showed the runs that were discarded
 
 
 def test_list_datasets_says_what_each_needs(capsys):

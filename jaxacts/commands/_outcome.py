@@ -107,7 +107,8 @@ def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]
 
     lines = []
     for row in rows:
-        mark = "★" if row["best"] else "=" if row["as_good"] else "!" if row["diverged"] else ""
+        best = row["best"] and math.isfinite(row["mean"])  # nobody is, where everything diverged
+        mark = "★" if best else "=" if row["as_good"] and not row["best"] else "!" if row["diverged"] else ""
         steps = row["steps_to_target"]
         reached = f" ({row['reached']}/{row['runs']})" if row["reached"] < row["runs"] else ""
         failed = f"{row['diverged']}/{row['runs']}" + (

@@ -323,15 +323,15 @@ def _progress(plan: Any, options: Options, finished: bool, device: str) -> Itera
 @contextlib.contextmanager
 def _curves_to_tensorboard(plan: Any, options: Options, progress: Progress) -> Iterator[Progress]:
     """Passes progress on, and writes for TensorBoard what is finished meanwhile and at the end."""
+    folder = plan.folder / "tensorboard"
+    if options.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
     if not options.tensorboard:
         yield progress
         return
     from jaxacts.lab import writers
 
     written: set[int] = set()
-    folder = plan.folder / "tensorboard"
-    if options.fresh:
-        shutil.rmtree(folder, ignore_errors=True)
     with contextlib.closing(writers.TensorBoard(folder)) as writer:
 
         def both(done: int, total: int, message: str) -> None:
