@@ -292,22 +292,37 @@ def _horner(coefficients: list, x: Any) -> Any:
     return total
 
 
-def _rational_parts(numerator: list, denominator: list, x: Any, y: Any) -> tuple[Any, Any]:
-    """P/(1 + |Q|) evaluated in x, for |x| <= 1, and in y = 1/x, without powers of x that would overflow."""
-    one, m, n = 0 * x + 1, len(numerator) - 1, len(denominator)
-    inside = _horner(numerator, x) / (one + abs(x * _horner(denominator, x)))
-    scaled = _horner(numerator[::-1], y) / (abs(y) ** n + abs(_horner(denominator[::-1], y)))
-    return inside, scaled * (y ** (n - m) if n >= m else (1 / y) ** (m - n))
+def _rational_far(numerator: list, denominator: list, x: Array) -> Array:
+    """P/(1 + |Q|) for |x| > 1: both divided by |x|^n, which leaves powers of 1/x and the excess degree in x.
+
+    Powers of 2 keep what autodiff multiplies in range: v where f itself and its derivatives by the parameters
+    grow like a power of x, up to the largest number; t where the leading coefficients of Q vanish.
+    """
+    m, n = len(numerator) - 1, len(denominator)
+    huge = jnp.abs(x) == jnp.inf
+    v = jnp.where(jnp.abs(x) > 2.0**64, 2.0**16, 1.0).astype(x.dtype) if m > n else jnp.ones_like(x)
+    y, scaled = jnp.where(huge, 0.0, 1 / x), jnp.where(huge, 0.0, v / x)
+    leading = denominator[::-1]
+    below = v * leading[0] + (scaled * _horner(leading[1:], y) if n > 1 else 0.0)
+    below = jnp.abs(scaled) * jnp.abs(y) ** (n - 1) + jnp.abs(below)
+    t = jnp.where(below < 2.0**-40, 2.0**63, 1.0).astype(x.dtype)
+    above = t / v * _horner(numerator[n::-1], y)
+    if n > m:
+        above = y ** (n - m) * above
+    if m > n:
+        above = above + t / v * x * _horner(numerator[n + 1 :], x)
+    ratio = v * v * (above / (t * below))
+    return jnp.where(x < 0, -ratio, ratio) if n % 2 else ratio
 
 
 def _rational(params, x):
     numerator = list(_fit(params, x, "numerator", stacked=True))
     denominator = list(_fit(params, x, "denominator", stacked=True))
-    near = jnp.abs(x) <= 1
-    inside, outside = _rational_parts(
-        numerator, denominator, jnp.where(near, x, 0.0), 1 / jnp.where(near, 1.0, x)
-    )
-    return jnp.where(near, inside, outside)
+    # with |Q| <= 1 nothing has to be divided, as where a fit or a start has no denominator at all
+    near = (jnp.abs(x) <= 1) | (jnp.abs(x * _horner(denominator, x)) <= 1)
+    inner, outer = jnp.where(near, x, 0.0), jnp.where(near, 2.0, x)
+    inside = _horner(numerator, inner) / (1 + jnp.abs(inner * _horner(denominator, inner)))
+    return jnp.where(near, inside, _rational_far(numerator, denominator, outer))
 
 
 def fit_rational(

@@ -248,3 +248,53 @@ def test_rational_far_out_follows_its_leading_terms():
     lead = 0.1152674315 / 0.2282523432
     # the next terms are a factor 1e-9 smaller
     np.testing.assert_allclose(apply(specs()["rational"], params, x), lead * np.asarray(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("numerator", "denominator"),
+    [((0.0, 1.0), (1.0,)), ((0.3, 1.0, -2.0), (0.5, 0.0, 1.0)), ((1.0, 2.0, 0.0, -0.5), (0.3,))],
+)
+def test_rational_with_a_denominator_of_odd_degree(numerator, denominator):
+    params = {"numerator": np.array(numerator, np.float32), "denominator": np.array(denominator, np.float32)}
+    truth = _rational(params, X.astype(np.float64))
+    # up to four products and sums of float32; 1 where the terms of the numerator cancel
+    np.testing.assert_allclose(apply(specs()["rational"], params, X), truth, rtol=1e-6, atol=1e-6)
+
+
+def test_fits_of_odd_degree():
+    x = jnp.linspace(-3, 3, 301)
+    for degrees in ((1, 1), (4, 5)):
+        fitted = fit_rational(lambda x: x, degrees)
+        # float32 of numbers up to 3, and of coefficients that cancel at the higher degree
+        assert abs(apply(specs()["rational"], fitted, x) - x).max() < 3e-6
+    assert jax.grad(specs()["rational"].apply, argnums=1)(fit_rational(lambda x: x, (1, 1)), 3e38) == 1.0
+
+
+@pytest.mark.parametrize("x", [1e10, 1e18, 1e19, 3e19, 1.7e38, 3.4e38])
+def test_rational_up_to_the_largest_number(x):
+    spec = specs()["rational"]
+    params = spec.init()
+    x = np.float32([-x, x])
+    value, slope, bend, to_params = jax.jit(
+        jax.vmap(
+            lambda x: (
+                spec.apply(params, x),
+                jax.grad(spec.apply, argnums=1)(params, x),
+                jax.grad(jax.grad(spec.apply, argnums=1), argnums=1)(params, x),
+                jax.grad(spec.apply)(params, x),
+            )
+        )
+    )(x)
+    a, b = np.float64(params["numerator"])[:, None], np.float64(params["denominator"])[:, None]
+    wide = x.astype(np.float64)
+    # the leading terms; the next are a factor 1e-10 smaller, and a handful of roundings is 1e-6
+    f = a[5] * wide / b[3]
+    np.testing.assert_allclose(value, f, rtol=1e-6)
+    np.testing.assert_allclose(slope, a[5] / b[3] + [0.0, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(bend, 0, atol=1e-30)
+    to_numerator = wide ** (np.arange(6)[:, None] - 4) / b[3]
+    to_denominator = -f * wide ** (np.arange(1, 5)[:, None] - 4) / b[3]
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and nothing is NaN
+        for name, truth in (("numerator", to_numerator), ("denominator", to_denominator)):
+            # 1/x below the smallest normal number, 1.2e-38, may be 0, and is multiplied by 1/b
+            np.testing.assert_allclose(to_params[name].T, truth.astype(np.float32), rtol=1e-6, atol=6e-38)
