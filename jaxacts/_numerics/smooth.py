@@ -21,6 +21,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from jaxacts._declare import as_inexact
 from jaxacts._numerics import pair as pr
+from jaxacts._numerics.interpreter import translate
 from jaxacts._numerics.pair import Pair
 from jaxacts._numerics.series import Series
 
@@ -38,14 +39,16 @@ LARGEST = {
 }
 # |x| beyond which a product of pairs could overflow; inputs are clamped there unless a bound is given
 _LARGEST = {np.dtype(np.float32): 2.0**100, np.dtype(np.float64): 2.0**900}
-# the same for a derivative in a parameter, which has a power of x more; `_extend` goes on from there
+# the same for a derivative in a parameter, which has a power of x more and goes on as a power from there
 _SQUARABLE = {np.dtype(np.float32): 2.0**60, np.dtype(np.float64): 2.0**400}
-# (limit, factor): inputs below the limit are multiplied by the factor and the result is scaled back, because
-# the tail of a pair so small, or of its square, would be flushed to zero
+# exponents of two: where a result is c x^d near zero, inputs below the limit for d are brought up to it and
+# the result is scaled back, because the tail of a pair so small, or of its power, would be flushed to zero
 _TINY = {
-    np.dtype(np.float32): ((2.0**-45, 2.0**15), (2.0**-72, 2.0**40)),
-    np.dtype(np.float64): ((2.0**-471, 2.0**400),),
+    np.dtype(np.float32): (-45, -45, -45, -30, -30),
+    np.dtype(np.float64): (-471, -471, -471, -314, -235),
 }
+# the integer of the same width, bits of the significand, and the bias of the exponent
+_FORMAT = {np.dtype(np.float32): (np.int32, 23, 127), np.dtype(np.float64): (np.int64, 52, 1023)}
 
 
 def widen(x: Any) -> tuple[Array, Callable[[Array], Array]]:
@@ -157,36 +160,20 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     inner = order < sum(orders)  # a derivative in a parameter
     if bound is None:
         bound = (_SQUARABLE if inner else _LARGEST)[kind]
+    extended = inner and _SQUARABLE[kind] <= bound < LARGEST[kind]
+    near, far = powers(program, orders, fixed, kind, bound if extended else None)
     edge = pr.constant(x, bound)
-    size = lax.abs(x)
-    up, down = lax.full_like(x, 1.0), lax.full_like(x, 1.0)
-    for limit, factor in _TINY[kind]:
-        tiny = lax.lt(size, pr.constant(x, limit))
-        up = lax.select(tiny, lax.full_like(x, factor), up)
-        down = lax.select(tiny, lax.full_like(x, 1 / factor), down)
-    scaled = lax.mul(x, up)
+    scaled, down = _brought_up(x, _TINY[kind][max(near)])
     inside = lax.clamp(lax.neg(edge), scaled, edge)
-
-    zero = (0,) * len(orders)
-    unit = lambda k: tuple(int(i == k) for i in range(len(orders)))  # noqa: E731
-    variables = []
-    for k, a in enumerate((inside, *arrays)):
-        variables.append(Series(orders, {zero: pr.exact(a), **({unit(k): 1.0} if orders[k] else {})}))
-    rest = iter(variables[1:])
-    parameters = [next(rest) if p is None else p for p in fixed]
-    coefficient = program(variables[0], *parameters).terms.get(orders, 0.0)
-    factorial = float(math.prod(math.factorial(n) for n in orders))
-    coefficient = pr.multiply(coefficient, factorial)
-    if not isinstance(coefficient, Pair):
-        coefficient = pr.literal(x, coefficient)
+    coefficient = _coefficient(program, orders, fixed, inside, arrays)
     # an overflow leaves an infinite head and a meaningless tail
     overflow = lax.eq(lax.abs(coefficient.head), pr.constant(x, math.inf))
     result = lax.select(overflow, coefficient.head, pr.to_float(coefficient))
-
-    result = _scale_back(result, lax.abs(inside), down)
-
-    if inner and _SQUARABLE[kind] <= bound < LARGEST[kind]:
-        result = _extend(result, lax.mul(size, lax.full_like(x, 1 / bound)), bound)
+    result = _at_ends(x, result, down, near)
+    if extended:
+        excess = lax.mul(lax.abs(x), lax.full_like(x, 1 / bound))
+        excess = lax.max(excess, lax.full_like(excess, 1.0))
+        result = _at_ends(x, result, excess, far)
     if not inner:
         given = iter(arrays)
         values = [next(given) if p is None else p for p in fixed]
@@ -203,33 +190,79 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     return lax.optimization_barrier(result)
 
 
-def _scale_back(result: Array, size: Array, down: Array) -> Array:
-    """The result at a tiny x from the one at x / down: near zero it is c, or c x, or c x^2, or else zero."""
-    small = pr.constant(size, 2.0**-20)
-    first, magnitude = lax.mul(size, small), lax.abs(result)
-    second = lax.mul(first, size)
-    linear = lax.mul(result, down)
-    power = lax.select(lax.lt(magnitude, first), lax.mul(linear, down), linear)
-    power = lax.select(lax.lt(magnitude, second), lax.full_like(size, 0.0), power)
-    vanishes = lax.bitwise_and(lax.lt(down, pr.constant(size, 1.0)), lax.lt(magnitude, small))
-    return lax.select(vanishes, power, result)
+def _coefficient(program, orders, fixed, x: Array, arrays) -> Pair:
+    """The derivative of the given orders at `x`, as a pair."""
+    zero = (0,) * len(orders)
+    unit = lambda k: tuple(int(i == k) for i in range(len(orders)))  # noqa: E731
+    variables = []
+    for k, a in enumerate((x, *arrays)):
+        variables.append(Series(orders, {zero: pr.exact(a), **({unit(k): 1.0} if orders[k] else {})}))
+    rest = iter(variables[1:])
+    parameters = [next(rest) if p is None else p for p in fixed]
+    coefficient = program(variables[0], *parameters).terms.get(orders, 0.0)
+    factorial = float(math.prod(math.factorial(n) for n in orders))
+    coefficient = pr.multiply(coefficient, factorial)
+    return coefficient if isinstance(coefficient, Pair) else pr.literal(x, coefficient)
 
 
-def _extend(result: Array, excess: Array, bound: float) -> Array:
-    """The derivative in a parameter `excess` times as far out as at the bound, where that is above 1.
+def _brought_up(x: Array, exponent: int) -> tuple[Array, Array]:
+    """(y, down) with x = y down: |y| is about 2^exponent where |x| is below it, but not 0, else y is x."""
+    integer, digits, bias = _FORMAT[np.dtype(x.dtype)]
+    bits = lax.bitcast_convert_type(lax.abs(x), integer)
+    power = lax.bitwise_and(bits, integer(-(1 << digits)))  # of the power of two at or below |x|
+    here = lax.lt(power, integer((exponent + bias) << digits))
+    small = lax.bitwise_and(here, lax.gt(power, integer(0)))
+    one = lax.full_like(power, bias << digits)
+    shift = lax.select(small, lax.sub(power, integer(exponent << digits)), one)
+    down = lax.bitcast_convert_type(shift, x.dtype)
+    up = lax.bitcast_convert_type(lax.sub(integer(2 * bias << digits), shift), x.dtype)
+    return lax.mul(x, up), down
 
-    There it is c times a power of x, from 2 to -2; these differ so much that the result itself tells which.
+
+def _at_ends(x: Array, result: Array, factor: Array, power: tuple[int, int]) -> Array:
+    """The result times a power of the factor, one for x below zero and one for x above."""
+    below, above = (functools.reduce(lax.mul if p > 0 else lax.div, [factor] * abs(p), result) for p in power)
+    return below if power[0] == power[1] else lax.select(lax.lt(x, pr.constant(x, 0.0)), below, above)
+
+
+# Stand-ins for array parameters, all different: which power of x leads does not depend on the value.
+_TYPICAL = tuple(1.3 * 0.8**k for k in range(8))
+
+
+@functools.cache
+def powers(
+    program: Callable[..., Series],
+    orders: tuple[int, ...],
+    fixed: tuple[float | None, ...],
+    kind: np.dtype,
+    bound: float | None = None,
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The d for which a derivative is c x^d close to zero, and the p for which it is c x^p far out.
+
+    Found by running the formula on NumPy at two points of every end.
+
+    Args:
+      program: as for :func:`smooth`.
+      orders: of the derivative, in x and in the array parameters.
+      fixed: the parameters, None for arrays.
+      kind: the type.
+      bound: how far out is far; None asks for d alone.
+
+    Returns:
+      d for x below and above zero, from 0 to 4; p towards -inf and +inf, from -3 to 3. They are 0 where the
+      derivative vanishes or is not finite.
     """
-    root = math.sqrt(bound)
-    cube = root**3 if bound <= _SQUARABLE[np.dtype(result.dtype)] else math.inf  # else x^2 is infinite
-    factor = lax.max(excess, lax.full_like(excess, 1.0))
-    magnitude = lax.abs(result)
-    grows = lax.gt(magnitude, pr.constant(result, root))
-    vanishes = lax.lt(magnitude, pr.constant(result, 1 / root))
-    once = lax.select(vanishes, lax.div(result, factor), result)
-    once = lax.select(grows, lax.mul(result, factor), once)
-    twice = lax.select(lax.gt(magnitude, pr.constant(result, cube)), lax.mul(once, factor), once)
-    return lax.select(lax.lt(magnitude, pr.constant(result, 1 / cube)), lax.div(once, factor), twice)
+    ends = [1.5 * 2.0 ** _TINY[kind][0], bound or 1.0]
+    points = np.array([sign * end / part for end in ends for sign in (-1, 1) for part in (1, 2)], kind)
+    arrays = [np.full(points.shape, value, kind) for value in _TYPICAL[: fixed.count(None)]]
+    run = lambda x, *arrays: pr.to_float(_coefficient(program, orders, fixed, x, arrays))  # noqa: E731
+    closed = jax.make_jaxpr(run)(points, *arrays)
+    with np.errstate(all="ignore"):
+        found = np.abs(translate(closed.jaxpr, closed.consts)(points, *arrays)[0].astype(np.float64))
+        ratios = found[0::2] / found[1::2]
+        leads = np.where(np.isfinite(ratios) & (ratios > 0), np.rint(np.log2(ratios)), 0.0)
+    near, far = np.clip(leads[:2], 0, 4).astype(int), np.clip(leads[2:], -3, 3).astype(int)
+    return (int(near[0]), int(near[1])), (int(far[0]), int(far[1]))
 
 
 def _line(slope: Any, intercept: Any, order: int, x: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxacts import _declare
-from jaxacts.moments import _interpreter
+from jaxacts._numerics import interpreter
 
 # Points are evaluated in blocks of these sizes only, so that a function is traced for two shapes at most.
 _BLOCKS = (1920, 7680)
@@ -137,7 +137,7 @@ def _program(f: Callable[..., Any], size: int, slope: bool, default: np.dtype) -
     if is_traced(*closed.consts):
         raise TracedCallable
 
-    translated = _interpreter.translate(closed.jaxpr, closed.consts)
+    translated = interpreter.translate(closed.jaxpr, closed.consts)
 
     def run(x: np.ndarray) -> list[np.ndarray]:
         with double_precision():  # for what is handed over to JAX

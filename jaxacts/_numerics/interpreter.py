@@ -172,24 +172,25 @@ def _same(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def translate(jaxpr: Any, consts: Any) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """A program of one argument as a function of NumPy arrays.
+def translate(jaxpr: Any, consts: Any) -> Callable[..., list[np.ndarray]]:
+    """A program as a function of NumPy arrays.
 
     Args:
       jaxpr: the program, as in `jax.make_jaxpr(f)(x).jaxpr`.
       consts: its constants.
 
     Returns:
-      A function from the argument to the list of results.
+      A function from the arguments to the list of results.
     """
     compiler = _Compiler()
-    argument = compiler.place()
-    results = compiler.add(jaxpr, consts, [argument])
+    arguments = [compiler.place() for _ in jaxpr.invars]
+    results = compiler.add(jaxpr, consts, arguments)
     shapes = [(variable.aval.shape, variable.aval.dtype) for variable in jaxpr.outvars]
 
-    def run(x: np.ndarray) -> list[np.ndarray]:
+    def run(*inputs: np.ndarray) -> list[np.ndarray]:
         values = compiler.start.copy()
-        values[argument] = x
+        for argument, x in zip(arguments, inputs, strict=True):
+            values[argument] = x
         for function, sources, targets in compiler.steps:
             result = function(*[values[source] for source in sources])
             if len(targets) == 1:

@@ -1,0 +1,102 @@
+"""Formulas on series at the ends of the range, with parameters of any size: which power of x leads there.
+
+Programs run on NumPy here, so that nothing is compiled; that compiled ones agree the accuracy tests show.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxacts
+from jaxacts import reference
+from jaxacts._numerics import series
+from jaxacts._numerics.interpreter import translate
+from jaxacts._numerics.smooth import powers
+
+TINY = [0.0, 1e-37, 1e-30, 1e-20, 3e-16, 1e-14, 2.8e-14, 1e-12, 1e-9]
+POINTS = np.array([*TINY, *(-x for x in TINY[1:])], np.float32)
+PARAMETRIC = [
+    (name, key)
+    for name in jaxacts.records()
+    for key, default in reference.parameters(name).items()
+    if isinstance(default, float) and default
+]
+# Small and large where they are common, every other one in the slow run.
+COMMON = ("elu", "celu", "silu", "softplus", "squareplus", "gaussian", "sine", "cosine", "isru", "xielu")
+
+
+def on_numpy(f, x):
+    closed = jax.make_jaxpr(jax.vmap(f))(x)
+    with np.errstate(all="ignore"):
+        return translate(closed.jaxpr, closed.consts)(x)[0].astype(np.float64)
+
+
+def relative(got, true):
+    true = np.array([float(value) for value in true])
+    # XLA flushes what is below the smallest normal number, and float32 ends below 3.4e38
+    judged = (np.abs(true) > 2.4e-38) & (np.abs(true) < 3e38)
+    with np.errstate(all="ignore"):
+        return np.where(judged, np.abs(got / true - 1), 0.0)
+
+
+def near_zero(name, key):
+    fn, defaults = jaxacts.get(name).fn, dict(reference.parameters(name))
+    for factor in (1e-7, 1e3):
+        parameters = defaults | {key: defaults[key] * factor}
+        try:
+            fn(jnp.float32(0.5), *parameters.values())
+        except ValueError:  # not a parameter of this function
+            continue
+        true = [reference.jet(name, float(x), **parameters) for x in POINTS]
+        for order in (0, 1, 2):
+            f = lambda x: fn(x, *parameters.values())  # noqa: E731, B023
+            for _ in range(order):
+                f = jax.grad(f)
+            error = relative(on_numpy(f, POINTS), [row[order] for row in true])
+            # the promise is 4 to 8 ULP, at most 8 x 1.2e-7
+            assert error.max() < 1e-6, (parameters, order, float(POINTS[error.argmax()]))
+
+
+@pytest.mark.parametrize(("name", "key"), [pair for pair in PARAMETRIC if pair[0] in COMMON])
+def test_near_zero_with_small_and_large_parameters(name, key):
+    near_zero(name, key)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "key"), [pair for pair in PARAMETRIC if pair[0] not in COMMON])
+def test_near_zero_with_small_and_large_parameters_of_all(name, key):
+    if (name, key) == ("soft_clipping", "alpha"):
+        pytest.skip("the difference of two softplus loses what alpha is small by")
+    near_zero(name, key)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("isru", "alpha", 1e-8), ("isru", "alpha", 1.0), ("isru", "alpha", 1e8), ("isrlu", "alpha", 1.0),
+        ("inverse_quadratic", "a", 1e-8), ("inverse_quadratic", "a", 1e8), ("pelu", "b", 1e8),
+        ("softplus", "beta", 120.0),
+    ],
+)  # fmt: skip
+def test_derivatives_in_a_parameter_near_zero_and_far_out(name, key, value):
+    x = np.concatenate([POINTS, np.array([1e10, 1e17, 1e19, 1e24, 1.01e30], np.float32)])
+    x = np.concatenate([x, -x[-5:]])
+    held = dict(reference.parameters(name)) | {key: value}
+    place = [*held].index(key)
+    values = [jnp.float32(v) for v in held.values()]
+    got = on_numpy(lambda p: jax.grad(jaxacts.get(name).fn, argnums=1 + place)(p, *values), x)
+    held = {k: float(np.float32(v)) for k, v in held.items()}
+    true = [reference.parameter_derivative(name, key, float(p), **held) for p in x]
+    assert relative(got, true).max() < 1e-6
+
+
+def test_the_leading_power_is_found():
+    x3 = lambda x: series.minus_tanh(x)  # noqa: E731
+    assert powers(x3, (0,), (), np.dtype(np.float32)) == ((3, 3), (3, 3))
+    assert powers(x3, (1,), (), np.dtype(np.float32))[0] == (2, 2)
+    times = lambda x, a: x * x * a  # noqa: E731
+    # the derivative in a is x^2; an array parameter has a stand-in
+    assert powers(times, (0, 1), (None,), np.dtype(np.float32), 2.0**60) == ((2, 2), (2, 2))
+    falling = lambda x, a: a / (x * x + 1.0)  # noqa: E731
+    assert powers(falling, (0, 1), (None,), np.dtype(np.float32), 2.0**60) == ((0, 0), (-2, -2))
