@@ -171,6 +171,19 @@ def _check_parameters(fn: Callable, params: Mapping[str, Any]) -> None:
             raise TypeError(f"{fn.__name__} has no parameter {name!r}; its parameters are: {allowed}")
 
 
+def _check_bound(fn: Callable, params: Mapping[str, Any]) -> None:
+    """The names, and for parameters annotated as numbers the kinds, of what is to be bound to a function."""
+    code = fn.__code__
+    known = [name for name in code.co_varnames[1 : code.co_argcount] if name != "key"]
+    for name, value in params.items():
+        if name not in known:
+            allowed = ", ".join(known) or "none"
+            raise TypeError(f"{fn.__name__} has no parameter {name!r}; its parameters are: {allowed}")
+        kind = fn.__annotations__.get(name)
+        if kind in ("ArrayLike", "float", "int") and (value is None or isinstance(value, str | tuple)):
+            raise TypeError(f"parameter {name!r} of {fn.__name__} must be a number, was {value!r}")
+
+
 def declare(
     fn: Callable[..., Array],
     *,
@@ -344,8 +357,10 @@ def names(aliases: bool = True) -> list[str]:
     return sorted({*_RECORDS, *_OTHERS, *(_ALIASES if aliases else ())})
 
 
-def _number(name: str, value: Any) -> float | int | bool | str | None:
-    """A plain Python value, so that equal settings are equal and hashable."""
+def _number(name: str, value: Any) -> float | int | bool | str | tuple | None:
+    """A plain Python value, so that equal settings are equal and hashable; a tuple, such as axes, of them."""
+    if isinstance(value, tuple):
+        return tuple(_number(name, part) for part in value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     try:
@@ -365,7 +380,7 @@ def get(f: str | Callable[..., Array], **params: Any) -> Activation:
 
     Args:
       f: a name or alias (``"gelu"``, ``"swish"``), a catalogue function, or any callable.
-      **params: parameters to bind; plain numbers.
+      **params: parameters to bind; plain numbers, or as the function has them: words, a tuple of axes.
 
     Returns:
       A callable of x that is hashable, picklable and equal by value: two equal calls of `get` are one
@@ -373,7 +388,7 @@ def get(f: str | Callable[..., Array], **params: Any) -> Activation:
 
     Raises:
       ValueError: for an unknown name; the message suggests the nearest ones.
-      TypeError: for an unknown parameter or one that is not a plain number.
+      TypeError: for an unknown parameter of a catalogue function, or a value of the wrong kind.
 
     Example:
       >>> jaxacts.get("leaky_relu", negative_slope=0.2)(-1.0)
@@ -388,8 +403,8 @@ def get(f: str | Callable[..., Array], **params: Any) -> Activation:
     elif not callable(f):
         raise TypeError(f"f must be a name or a callable, was {type(f).__name__}")
     fn, bound = unbind(f)
-    if fn in _BY_FUNCTION:
-        _check_parameters(fn, params)
+    if fn in _BY_FUNCTION or _OTHERS.get(getattr(fn, "__name__", "")) is fn:
+        _check_bound(fn, params)
     bound = {**bound, **params}
     return Activation(fn, tuple(sorted((key, _number(key, value)) for key, value in bound.items())))
 
