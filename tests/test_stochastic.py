@@ -45,6 +45,17 @@ def test_rrelu_slopes_are_uniform():
         rrelu(X, None, 0.5, 0.25)
 
 
+def test_rrelu_with_traced_bounds():
+    x = jnp.array([-1.0, 2.0])
+    for key in (None, key_of(2)):
+        y, slopes = jax.jit(
+            jax.value_and_grad(lambda low, high, key=key: _stochastic.rrelu(x, key, low, high)[0], (0, 1))
+        )(0.1, 0.3)
+        assert -0.3 <= y <= -0.1
+        np.testing.assert_allclose(sum(slopes), -1.0, rtol=1e-6)  # weights of the bounds, two roundings
+    np.testing.assert_array_equal(jax.jit(_stochastic.rrelu)(x, None, 0.25, 0.25), [-0.25, 2])
+
+
 @pytest.mark.parametrize("x", [-1.0, 0.0, 2.0])
 def test_noisy_relu_moments(x):
     y = np.asarray(noisy_relu(jnp.full(N, x), key_of(3)), np.float64)
@@ -100,3 +111,23 @@ def test_gumbel_softmax_straight_through_and_evaluation():
     where = jnp.array([[True, False, True]])
     np.testing.assert_array_equal(gumbel_softmax(x, None, hard=True, where=where), [[1, 0, 0]])
     np.testing.assert_array_equal(gumbel_softmax(x, key, hard=True, where=jnp.zeros_like(where)), [[0, 0, 0]])
+
+
+def test_gumbel_softmax_at_the_smallest_temperatures():
+    for tau in (1e-30, 1e-38, 1e-45):  # 1/x overflows below 3e-39, and below 1e-38 tau may be taken for 0
+        y = gumbel_softmax(jnp.array([0.0, 3.0, 3.0, -jnp.inf]), None, tau)
+        np.testing.assert_array_equal(y, [0, 0.5, 0.5, 0])
+        one, back = jax.vjp(lambda x, tau=tau: gumbel_softmax(x, None, tau), jnp.array([-1.0, 2.0]))
+        np.testing.assert_array_equal(one, [0, 1])
+        np.testing.assert_array_equal(back(jnp.ones(2))[0], [0, 0])
+    masked = jnp.array([jnp.nan, 1.0, 2.0]), None, 1e-38, False, -1, jnp.array([False, True, True])
+    np.testing.assert_array_equal(_stochastic.gumbel_softmax(*masked), [0, 0, 1])
+
+
+def test_gumbel_softmax_along_no_and_along_several_axes():
+    assert gumbel_softmax(jnp.zeros((2, 0)), None, hard=True).shape == (2, 0)
+    x = jnp.arange(6.0).reshape(2, 3)
+    for axis in ((0, 1), None):
+        np.testing.assert_array_equal(gumbel_softmax(x, None, hard=True, axis=axis), [[0, 0, 0], [0, 0, 1]])
+        drawn = gumbel_softmax(x, key_of(1), hard=True, axis=axis)
+        assert sorted(drawn.ravel().tolist()) == [0, 0, 0, 0, 0, 1]

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxacts
 from jaxacts.activations._vector import (
     crelu,
     entmax15,
@@ -242,3 +243,47 @@ def test_group_sort_and_max_min():
     np.testing.assert_array_equal(jax.jacrev(group_sort)(jnp.ones(2)), np.eye(2))  # ties keep their order
     with pytest.raises(ValueError, match="group_size = 5 does not divide"):
         group_sort(x, 5)
+
+
+def test_parameters_are_bound_by_name_and_kind():
+    x = RNG.normal(size=(2, 3)).astype(np.float32)
+    bound = jaxacts.get("softmax", axis=(0, 1))
+    assert bound == jaxacts.get(softmax, axis=(0, 1))
+    assert hash(bound) == hash(jaxacts.get(softmax, axis=(0, 1)))
+    np.testing.assert_array_equal(bound(x), softmax(x, axis=(0, 1)))
+    for name, unknown, known in (
+        ("softmax", "foo", "axis, where"),
+        ("rrelu", "low", "lower, upper"),
+        ("maxout", "size", "pieces, axis"),
+    ):
+        with pytest.raises(
+            TypeError, match=f"{name} has no parameter '{unknown}'; its parameters are: {known}"
+        ):
+            jaxacts.get(name, **{unknown: 1})
+    for value in ("a", None, (1.0,)):
+        with pytest.raises(TypeError, match="parameter 'alpha' of elu must be a number, was"):
+            jaxacts.get("elu", alpha=value)
+
+
+@pytest.mark.parametrize("f", ALL)
+def test_all_axes_and_axes_of_the_wrong_kind(f):
+    x = jnp.asarray(RNG.normal(size=(2, 3)), jnp.float32)
+    np.testing.assert_array_equal(f(x, axis=None), f(x, axis=(0, 1)))
+    assert f(1.0, axis=None) == (0.0 if f is log_softmax else 1.0)
+    for axis in ("a", 1.5, [0]):
+        with pytest.raises(TypeError, match="axis must be an integer, a tuple of integers or None, was"):
+            f(x, axis=axis)
+    for one in (crelu, maxout, group_sort):
+        with pytest.raises(TypeError, match="axis must be an integer, was None"):
+            one(x, axis=None)
+
+
+@pytest.mark.parametrize("f", ALL)
+def test_derivatives_of_nan_are_nan(f):
+    x = jnp.array([[jnp.nan, 1.0, 2.0], [0.0, 1.0, 2.0]])
+    backward, forward = jax.jit(lambda x: (jax.grad(lambda x: f(x)[:, 1].sum())(x), jax.jvp(f, (x,), (x,))))(
+        x
+    )
+    for slopes in (backward, forward[1]):
+        assert jnp.isnan(slopes[0]).all()
+        assert jnp.isfinite(slopes[1]).all()

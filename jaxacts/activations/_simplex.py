@@ -121,10 +121,10 @@ def sparsemax_rows(x: Array) -> Array:
 def _(primals, tangents):
     (x,), (t,) = primals, tangents
     p = sparsemax_rows(x)
-    support = p > 0
+    support = ~(p <= 0)  # with NaN in it, whose derivative is NaN too
     size = _or_one(jnp.sum(support, axis=-1, keepdims=True, dtype=t.dtype))
     mean = jnp.sum(jnp.where(support, t, 0.0), axis=-1, keepdims=True) / size
-    return p, jnp.where(support, t - mean, 0.0)
+    return p, jnp.where(support, (t - mean) * jnp.where(jnp.isnan(p), jnp.nan, 1.0), 0.0)
 
 
 @jax.custom_jvp
@@ -149,4 +149,4 @@ def _(primals, tangents):
     (x,), (t,) = primals, tangents
     root = entmax15_roots(x)
     weights = root / _or_one(jnp.sum(root, axis=-1, keepdims=True))
-    return root, jnp.where(root > 0, 0.5 * _deviation(weights, t), 0.0)
+    return root, jnp.where(root <= 0, 0.0, 0.5 * _deviation(weights, t))  # NaN where the root is

@@ -9,19 +9,21 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jax import Array
+import numpy as np
+from jax import Array, lax
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jaxacts._declare import declare_other
 from jaxacts._numerics import widen
 from jaxacts.activations._rectifiers import relu
 from jaxacts.activations._smooth_rectifiers import softplus
-from jaxacts.activations._vector import softmax
+from jaxacts.activations._vector import Axis, as_rows, softmax
 
 __all__ = ["gumbel_softmax", "noisy_relu", "rrelu"]
 
 
-def rrelu(x: ArrayLike, key: Array | None, lower: float = 1 / 8, upper: float = 1 / 3) -> Array:
+def rrelu(x: ArrayLike, key: Array | None, lower: ArrayLike = 1 / 8, upper: ArrayLike = 1 / 3) -> Array:
     r"""Randomised leaky rectifier: x for x > 0, :math:`a x` with :math:`a \sim U(l, u)` for x <= 0.
 
     Every element draws its own slope. Evaluation uses the mean slope, (l + u)/2 = 11/48 by default. The
@@ -37,7 +39,7 @@ def rrelu(x: ArrayLike, key: Array | None, lower: float = 1 / 8, upper: float = 
       An array with the shape and dtype of `x`.
 
     Raises:
-      ValueError: if `lower` exceeds `upper`.
+      ValueError: if `lower` exceeds `upper`; not seen where they are traced.
 
     Example:
       >>> rrelu = jaxacts.get("rrelu").fn
@@ -50,7 +52,7 @@ def rrelu(x: ArrayLike, key: Array | None, lower: float = 1 / 8, upper: float = 
     Reference:
       Xu et al. (2015), https://arxiv.org/abs/1505.00853
     """
-    if lower > upper:
+    if not isinstance(lower, Tracer) and not isinstance(upper, Tracer) and np.any(np.greater(lower, upper)):
         raise ValueError(f"lower must not exceed upper, were {lower} and {upper}")
     x, narrow = widen(x)
     if key is None:
@@ -96,7 +98,7 @@ def gumbel_softmax(
     key: Array | None,
     tau: ArrayLike = 1.0,
     hard: bool = False,
-    axis: int = -1,
+    axis: Axis = -1,
     where: ArrayLike | None = None,
 ) -> Array:
     r"""Gumbel-softmax, :math:`\mathrm{softmax}((x + g)/\tau)` with standard Gumbel noise g.
@@ -110,7 +112,7 @@ def gumbel_softmax(
       key: random key; None selects evaluation.
       tau: temperature, positive.
       hard: return a one-hot vector whose gradient is that of the soft sample (straight-through).
-      axis: the axis of the categories.
+      axis: the axis of the categories; several, or None for all, are one set of categories.
       where: optional mask broadcastable to `x`; entries at False are never drawn.
 
     Returns:
@@ -130,14 +132,25 @@ def gumbel_softmax(
     if isinstance(tau, int | float) and not tau > 0:
         raise ValueError(f"tau must be positive, was {tau}; use hard=True for one-hot vectors")
     x, narrow = widen(x)
+    if x.size == 0:
+        return narrow(softmax(x, axis, where))
     if key is not None:
         x = x + jr.gumbel(key, x.shape, x.dtype)
-    soft = softmax(x / jnp.asarray(tau, x.dtype), axis, where)
+    soft = softmax(_cooled(x, jnp.asarray(tau, x.dtype), axis, where), axis, where)
     if hard:
-        best = jax.nn.one_hot(jnp.argmax(soft, axis), soft.shape[axis], axis=axis, dtype=soft.dtype)
+        rows, back = as_rows(soft, axis)
+        best = back(jax.nn.one_hot(jnp.argmax(rows, -1), rows.shape[-1], dtype=soft.dtype))
         best = jnp.where(soft > 0, best, 0.0)  # nothing is drawn where everything is excluded
-        soft = best + (soft - jax.lax.stop_gradient(soft))  # the bracket is exactly 0, its gradient is not
+        soft = best + (soft - lax.stop_gradient(soft))  # the bracket is exactly 0, its gradient is not
     return narrow(soft)
+
+
+def _cooled(x: Array, tau: Array, axis: Axis, where: ArrayLike | None) -> Array:
+    """x/tau, below 1 less its maximum, which the softmax does not see: so that only the others overflow."""
+    kept = x if where is None else jnp.where(jnp.asarray(where, bool), x, -jnp.inf)
+    top = jnp.max(lax.stop_gradient(kept), axis, keepdims=True)
+    top = jnp.where(jnp.isfinite(top) & (tau < 1), top, 0.0)
+    return (kept - top) / jnp.maximum(tau, jnp.finfo(x.dtype).tiny)
 
 
 for _fn in (rrelu, noisy_relu, gumbel_softmax):

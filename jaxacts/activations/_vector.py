@@ -9,11 +9,12 @@ Conventions of the maps onto the simplex (`softmax`, `log_softmax`, `softmin`, `
   slice of ``-inf`` and zeros for a fully masked one.)
 * Entries of ``+inf`` share the weight equally, which is the limit of equally large finite entries.
 * NaN in an entry that is not masked makes its slice NaN; a masked NaN is ignored, in the gradient too.
-* Several axes may be given; the weights then sum to 1 over all of them together.
+* Several axes may be given, or None for all; the weights then sum to 1 over all of them together.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -37,11 +38,16 @@ __all__ = [
     "sparsemax",
 ]
 
-Axis = int | tuple[int, ...]
+Axis = int | tuple[int, ...] | None
 
 
 def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
-    axes = axis if isinstance(axis, tuple) else (axis,)
+    if axis is None:
+        return tuple(range(x.ndim))
+    try:
+        axes = tuple(map(operator.index, axis if isinstance(axis, tuple) else (axis,)))
+    except TypeError:
+        raise TypeError(f"axis must be an integer, a tuple of integers or None, was {axis!r}") from None
     for one in axes:
         if not -x.ndim <= one < x.ndim:
             raise ValueError(f"axis must name an axis of x, which has shape {x.shape}, was {axis}")
@@ -51,7 +57,13 @@ def _axes(x: Array, axis: Axis) -> tuple[int, ...]:
     return axes
 
 
-def _as_rows(x: Array, axis: Axis) -> tuple[Array, Callable[[Array], Array]]:
+def _axis(x: Array, axis: int) -> int:
+    if axis is None or isinstance(axis, tuple):
+        raise TypeError(f"axis must be an integer, was {axis!r}")
+    return _axes(x, axis)[0]
+
+
+def as_rows(x: Array, axis: Axis) -> tuple[Array, Callable[[Array], Array]]:
     """The slices along `axis` (one axis or several) as rows of the last axis, and the way back."""
     axes = _axes(x, axis)
     ends = tuple(range(-len(axes), 0))
@@ -77,7 +89,7 @@ def _on_simplex(
         _axes(x, axis)
         return narrow(x)
     x, keep = _exclude(x, where)
-    rows, back = _as_rows(x, axis)
+    rows, back = as_rows(x, axis)
     y = back(row(rows))
     return narrow(y if where is None else jnp.where(keep, y, fill))
 
@@ -91,7 +103,7 @@ def softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Ar
 
     Args:
       x: input of at least one axis.
-      axis: the axis, or axes, over which the weights sum to 1.
+      axis: the axis, or axes, over which the weights sum to 1; None for all.
       where: optional mask broadcastable to `x`; entries at False are excluded and get weight 0.
 
     Returns:
@@ -118,7 +130,7 @@ def log_softmax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -
 
     Args:
       x: input of at least one axis.
-      axis: the axis, or axes, over which the weights sum to 1.
+      axis: the axis, or axes, over which the weights sum to 1; None for all.
       where: optional mask broadcastable to `x`; entries at False are excluded and get ``-inf``.
 
     Returns:
@@ -144,7 +156,7 @@ def softmin(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> Ar
 
     Args:
       x: input of at least one axis.
-      axis: the axis, or axes, over which the weights sum to 1.
+      axis: the axis, or axes, over which the weights sum to 1; None for all.
       where: optional mask broadcastable to `x`; entries at False are excluded and get weight 0.
 
     Returns:
@@ -172,7 +184,7 @@ def sparsemax(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> 
 
     Args:
       x: input of at least one axis.
-      axis: the axis, or axes, over which the weights sum to 1.
+      axis: the axis, or axes, over which the weights sum to 1; None for all.
       where: optional mask broadcastable to `x`; entries at False are excluded and get weight 0.
 
     Returns:
@@ -200,7 +212,7 @@ def entmax15(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> A
 
     Args:
       x: input of at least one axis.
-      axis: the axis, or axes, over which the weights sum to 1.
+      axis: the axis, or axes, over which the weights sum to 1; None for all.
       where: optional mask broadcastable to `x`; entries at False are excluded and get weight 0.
 
     Returns:
@@ -221,7 +233,7 @@ def entmax15(x: ArrayLike, axis: Axis = -1, where: ArrayLike | None = None) -> A
 
 def _groups(x: Array, size: int, axis: int, name: str) -> tuple[Array, int]:
     """`x` with `axis` split into groups of `size` neighbours, the group on the axis that follows."""
-    (at,) = _axes(x, (axis,))
+    at = _axis(x, axis)
     if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ValueError(f"{name} must be a positive integer, was {size!r}")
     if x.shape[at] % size:
@@ -281,7 +293,7 @@ def crelu(x: ArrayLike, axis: int = -1) -> Array:
       Shang et al., ICML (2016), https://arxiv.org/abs/1603.05201
     """
     x = as_inexact(x)
-    (at,) = _axes(x, (axis,))
+    at = _axis(x, axis)
     return jnp.concatenate([relu(x), relu(-x)], axis=at)
 
 
