@@ -5,6 +5,7 @@ Where the catalogue has no function with the values of the foreign one, a privat
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ class Port(NamedTuple):
       settings: the framework's parameters as (name there, default there, name here).
       kinks: pairs (point, derivative there), or a function of the settings that returns them.
       note: what differs, in words.
+      ignored: parameters there that do not change the function.
+      improper: the function for a threshold that is not positive, which the target refuses.
     """
 
     name: str
@@ -34,11 +37,59 @@ class Port(NamedTuple):
     settings: tuple[tuple[str, Any, str], ...] = ()
     kinks: Kinks | Callable[..., Kinks] = ()
     note: str = ""
+    ignored: tuple[str, ...] = ()
+    improper: Callable[..., Array] | None = None
+
+
+def check(name: str, default: Any, value: Any, several_axes: bool) -> None:
+    """Refuse a value of the wrong kind for a parameter of another framework; the default tells the kind.
+
+    Args:
+      name: the parameter's name there.
+      default: its default there.
+      value: what was given.
+      several_axes: whether an axis may be a tuple or None.
+
+    Raises:
+      TypeError: if the value is of the wrong kind.
+      ValueError: if it is none of the words that are allowed.
+    """
+    if name in ("axis", "dim"):
+        right = _is_axis(value) or (several_axes and _are_axes(value)) or (default is None and value is None)
+        kind = "an integer, a tuple of integers or None" if several_axes else "an integer"
+    elif isinstance(default, str):
+        right, kind = isinstance(value, str), "a word"
+    elif name == "num_parameters":
+        right, kind = _is_axis(value), "an integer"
+        if right and value < 1:
+            raise ValueError(f"num_parameters must be positive, was {value}")
+    elif name == "inplace" or isinstance(default, bool):
+        right, kind = isinstance(value, bool), "a bool"
+    else:
+        right, kind = _is_number(value) or (name == "max_value" and value is None), "a number"
+    if not right:
+        raise TypeError(f"{name} must be {kind}, was {value!r}")
+    words = {"approximate": ("none", "tanh"), "act_layer": tuple(_UNITS)}.get(name)
+    if words and isinstance(value, str) and value not in words:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, was {value!r}")
+
+
+def _is_number(value: Any) -> bool:
+    """A real number, of Python, NumPy or JAX; what is traced is refused where it is bound."""
+    if isinstance(value, bool | str | bytes | tuple | list | None):
+        return False
+    return isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
+
+
+def _is_axis(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _are_axes(value: Any) -> bool:
+    return value is None or (isinstance(value, tuple) and all(map(_is_axis, value)))
 
 
 def _gelu(x: ArrayLike, approximate: bool | str = "none") -> Array:
-    if approximate not in (True, False, "tanh", "none"):
-        raise ValueError(f"approximate must be 'none', 'tanh' or a bool, was {approximate!r}")
     return get("gelu_tanh" if approximate in (True, "tanh") else "gelu")(x)
 
 
@@ -63,6 +114,41 @@ def _log_softmax_guessed(x: ArrayLike, dim: int | None = None) -> Array:
 
 def _softmin_guessed(x: ArrayLike, dim: int | None = None) -> Array:
     return _along_guessed("softmin", x, dim)
+
+
+def _softmax2d(x: ArrayLike) -> Array:
+    if jnp.ndim(x) not in (3, 4):
+        raise ValueError(f"x must have the axes (C, H, W) or (N, C, H, W), has shape {jnp.shape(x)}")
+    return get("softmax", axis=-3)(x)
+
+
+def _hard_shrink(x: ArrayLike, threshold: float) -> Array:
+    x, narrow = widen(x)
+    return narrow(jnp.where((x >= -threshold) & (x <= threshold), 0.0, x))
+
+
+def _soft_shrink(x: ArrayLike, threshold: float) -> Array:
+    x, narrow = widen(x)
+    shrunk = jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0.0 * x))
+    return narrow(shrunk)
+
+
+def _shrink_kinks(threshold: float) -> Kinks:
+    if threshold > 0:
+        return ((-threshold, 0.0), (threshold, 0.0))
+    return _ZERO if threshold == 0 else ()
+
+
+def _torch_soft_shrink_kinks(lambd: float) -> Kinks:
+    if lambd < 0:
+        raise ValueError(f"lambd must not be negative, was {lambd}")
+    return _shrink_kinks(lambd)
+
+
+def _rrelu_kinks(lower: float, upper: float) -> Kinks:
+    if lower > upper:
+        raise ValueError(f"lower must not exceed upper, were {lower} and {upper}")
+    return ((0.0, (lower + upper) / 2),)
 
 
 def _rrelu_mean(x: ArrayLike, lower: float = 1 / 8, upper: float = 1 / 3) -> Array:
@@ -105,21 +191,37 @@ def _keras_sparsemax(x: ArrayLike, axis: int = -1) -> Array:
 
 
 def _keras_relu_kinks(negative_slope: float, max_value: float | None, threshold: float) -> Kinks:
-    plain_leaky = negative_slope != 0 and max_value is None and threshold == 0
-    at_threshold = ((threshold, 1.0 if plain_leaky else 0.0),)
-    if max_value is None:
-        return at_threshold
-    at_zero = ((0.0, 0.5),) if threshold < 0 else ()  # where jnp.clip cuts from below
-    return (*at_threshold, *at_zero, (max_value, 0.0 if max_value == 6 and threshold == 0 else 0.5))
+    points = {threshold, *(() if max_value is None else (max_value, *((0.0,) if threshold < 0 else ())))}
+    return tuple((p, _keras_relu_slope(p, negative_slope, max_value, threshold)) for p in sorted(points))
+
+
+def _keras_relu_slope(x: float, negative_slope: float, max_value: float | None, threshold: float) -> float:
+    """The product of what Keras composes, each factor with its own rule at its kink."""
+    if negative_slope != 0 and max_value is None and threshold == 0:  # leaky_relu
+        return 1.0 if x >= 0 else negative_slope
+    slope = 1.0 if x > threshold else 0.0
+    if max_value is not None:
+        tie = 0.0 if max_value == 6 and threshold == 0 else 0.5  # relu6, else jnp.clip
+        passed = x if x > threshold else 0.0
+        slope *= 1.0 if passed > 0 else tie if passed == 0 else 0.0
+        passed = max(passed, 0.0)
+        slope *= 1.0 if passed < max_value else tie if passed == max_value else 0.0
+    return slope + (negative_slope if x < threshold else 0.0)
+
+
+def _keras_layer_kinks(negative_slope: float, max_value: float | None, threshold: float) -> Kinks:
+    given = {"negative_slope": negative_slope, "max_value": max_value, "threshold": threshold}
+    for name, value in given.items():
+        if value is not None and value < 0:
+            raise ValueError(f"{name} of a ReLU layer must not be negative, was {value}")
+    return _keras_relu_kinks(**given)
 
 
 def _glu_mlp(x: ArrayLike, act_layer: str = "sigmoid", gate_last: bool = True) -> Array:
-    units = {"sigmoid": "glu", "silu": "swiglu", "gelu": "geglu", "relu": "reglu"}
-    if act_layer not in units:
-        raise ValueError(f"act_layer must be one of {', '.join(units)}, was {act_layer!r}")
-    return get(units[act_layer], gate="second" if gate_last else "first")(x)
+    return get(_UNITS[act_layer], gate="second" if gate_last else "first")(x)
 
 
+_UNITS = {"sigmoid": "glu", "silu": "swiglu", "gelu": "geglu", "relu": "reglu"}
 _SELU_SLOPE = 1.0507009873554805 * 1.6732632423543772  # left of 0
 _ZERO = ((0.0, 0.0),)
 
@@ -147,7 +249,8 @@ _TORCH = (
         "Hardshrink",
         "hard_shrink",
         (("lambd", 0.5, "threshold"),),
-        lambda lambd: ((-lambd, 0.0), (lambd, 0.0)),
+        lambda lambd: _shrink_kinks(lambd),
+        improper=_hard_shrink,
     ),
     Port("Hardsigmoid", "hard_sigmoid", kinks=((-3.0, 0.0), (3.0, 0.0)), note="slope 1/6"),
     Port("Hardswish", "hard_silu", kinks=((-3.0, 0.0), (3.0, 1.0))),
@@ -175,12 +278,13 @@ _TORCH = (
         "RReLU",
         _rrelu_mean,
         (("lower", 1 / 8, "lower"), ("upper", 1 / 3, "upper")),
-        lambda lower, upper: ((0.0, (lower + upper) / 2),),
+        _rrelu_kinks,
         "evaluation; for training see rrelu",
     ),
     Port("SiLU", "silu"),
     Port("Sigmoid", "sigmoid"),
     Port("Softmax", _softmax_guessed, _DIM, note="guesses the axis from the rank unless told"),
+    Port("Softmax2d", _softmax2d, note="over the channels of (C, H, W) or (N, C, H, W)"),
     Port("Softmin", _softmin_guessed, _DIM, note="guesses the axis from the rank unless told"),
     Port(
         "Softplus",
@@ -192,7 +296,8 @@ _TORCH = (
         "Softshrink",
         "soft_shrink",
         (("lambd", 0.5, "threshold"),),
-        lambda lambd: ((-lambd, 0.0), (lambd, 0.0)),
+        _torch_soft_shrink_kinks,
+        improper=_soft_shrink,
     ),
     Port("Softsign", "soft_sign"),
     Port("Tanh", "tanh"),
@@ -249,13 +354,13 @@ _KERAS = (
     Port(
         "gelu", _gelu, (("approximate", False, "approximate"),), note="exact; keras.ops.gelu is the tanh form"
     ),
-    Port("hard_shrink", "hard_shrink", _LAMBDA, lambda threshold: ((-threshold, 0.0), (threshold, 0.0))),
+    Port("hard_shrink", "hard_shrink", _LAMBDA, _shrink_kinks, improper=_hard_shrink),
     Port(
         "leaky_relu", "leaky_relu", (("negative_slope", 0.2, "negative_slope"),), ((0.0, 1.0),), "slope 0.2"
     ),
     Port("linear", "identity"),
     Port("relu", _keras_relu, _KERAS_RELU, _keras_relu_kinks),
-    Port("soft_shrink", "soft_shrink", _LAMBDA, lambda threshold: ((-threshold, 0.0), (threshold, 0.0))),
+    Port("soft_shrink", "soft_shrink", _LAMBDA, _shrink_kinks, improper=_soft_shrink),
     Port("softsign", "soft_sign"),
     Port("sparse_sigmoid", "sparse_sigmoid", kinks=((-1.0, 0.25), (1.0, 0.25))),
     Port("sparsemax", _keras_sparsemax, _AXIS, note="does not sum to 1: its threshold is wrong in 3.15"),
@@ -276,7 +381,7 @@ _KERAS = (
         _ZERO,
         "at its start, one alpha per element",
     ),
-    Port("ReLU", _keras_relu, _KERAS_RELU, _keras_relu_kinks),
+    Port("ReLU", _keras_relu, _KERAS_RELU, _keras_layer_kinks),
     Port("Softmax", "softmax", _AXIS),
 )
 _TIMM = (
@@ -312,4 +417,20 @@ _TIMM = (
     ),
     Port("SwiGLUPacked", _glu_mlp, (("act_layer", "silu", "act_layer"), ("gate_last", False, "gate_last"))),
 )
-TABLES: dict[str, tuple[Port, ...]] = {"torch": _TORCH, "keras": _KERAS, "flax": _FLAX, "timm": _TIMM}
+_IN_PLACE = {
+    *("CELU", "ELU", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "Mish", "RReLU", "ReLU", "ReLU6"),
+    *("SELU", "SiLU", "Threshold"),
+}
+
+
+def _ignoring(port: Port, framework: str) -> Port:
+    timms = framework == "timm" and port.name not in ("GluMlp", "SwiGLUPacked")
+    in_place = ("inplace",) if timms or (framework == "torch" and port.name in _IN_PLACE) else ()
+    starts = ("num_parameters",) if framework in ("torch", "timm") and port.name.lower() == "prelu" else ()
+    return port._replace(ignored=(*starts, *in_place))
+
+
+TABLES: dict[str, tuple[Port, ...]] = {
+    framework: tuple(_ignoring(port, framework) for port in table)
+    for framework, table in (("torch", _TORCH), ("keras", _KERAS), ("flax", _FLAX), ("timm", _TIMM))
+}

@@ -28,13 +28,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxacts._declare import facts, get
 from jaxacts._numerics import widen
-from jaxacts._ports import TABLES, Kinks, Port, ramp
+from jaxacts._ports import TABLES, Kinks, Port, check, ramp
 from jaxacts._suggest import nearest
 
 __all__ = ["Port", "Ported", "from_flax", "from_keras", "from_timm", "from_torch", "rows"]
@@ -63,6 +64,9 @@ class Ported:
 
 
 def _find(framework: str, name: str) -> Port:
+    if not isinstance(name, str):
+        was = f"the class {name.__name__}" if isinstance(name, type) else repr(name)
+        raise TypeError(f"name must be a string, such as 'relu', was {was}")
     table = {port.name: port for port in TABLES[framework]}
     if framework == "torch":  # nn.LeakyReLU and functional.leaky_relu share their defaults
         table = {key.lower(): port for key, port in table.items()}
@@ -77,11 +81,17 @@ def _find(framework: str, name: str) -> Port:
 def _settled(port: Port, framework: str, given: dict[str, Any]) -> dict[str, Any]:
     """The framework's settings, defaults filled in."""
     settings = {there: default for there, default, _ in port.settings}
-    for name in given:
-        if name not in settings:
-            allowed = ", ".join(settings) or "none"
+    several = framework in ("flax", "keras") and port.target in ("softmax", "log_softmax")
+    for name, value in given.items():
+        if name not in settings and name not in port.ignored:
+            allowed = ", ".join((*settings, *port.ignored)) or "none"
             raise TypeError(f"{framework}'s {port.name} has no setting {name!r}; its settings are: {allowed}")
-    settings.update(given)
+        try:
+            check(name, settings.get(name), value, several)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{framework}'s {port.name}: {error}") from None
+        if name in settings:
+            settings[name] = value.item() if hasattr(value, "shape") else value
     if "no defaults" in port.note:
         missing = [name for name, value in settings.items() if value is None]
         if missing:
@@ -92,8 +102,13 @@ def _settled(port: Port, framework: str, given: dict[str, Any]) -> dict[str, Any
 def _port(framework: str, name: str, given: dict[str, Any]) -> Callable[..., Array]:
     port = _find(framework, name)
     settings = _settled(port, framework, given)
-    fn = get(port.target, **{here: settings[there] for there, _, here in port.settings})
     there = _kinks(port, settings)
+    target = port.target
+    if port.improper and not settings[port.settings[0][0]] > 0:
+        target = port.improper
+    fn = get(target, **{here: settings[there] for there, _, here in port.settings})
+    if given and not {"axis", "dim", "act_layer"} & set(settings):  # what the function refuses, now
+        jax.eval_shape(fn, jax.ShapeDtypeStruct((), jnp.float32))
     known = facts(fn)
     here = dict(known.kinks) if known else {}
     differing = tuple((point, slope) for point, slope in there if here.get(point) != slope)
@@ -110,14 +125,15 @@ def from_torch(name: str, **settings: Any) -> Callable[..., Array]:
 
     Args:
       name: class name in `torch.nn` or function name in `torch.nn.functional`.
-      **settings: its arguments under PyTorch's names; plain numbers.
+      **settings: its arguments under PyTorch's names; plain numbers. `inplace` and `num_parameters` are taken
+        where PyTorch takes them, and change nothing.
 
     Returns:
       A function of x, hashable and equal by value. Layers with weights (PReLU) are returned as they start.
 
     Raises:
-      ValueError: for an unknown name.
-      TypeError: for an unknown setting, or one that PyTorch requires and that is missing.
+      ValueError: for an unknown name, or a value that PyTorch or the function refuses.
+      TypeError: for an unknown setting, a value of the wrong kind, or one that is required and missing.
 
     Example:
       >>> f = jaxacts.porting.from_torch("LeakyReLU", negative_slope=0.2)
@@ -135,14 +151,14 @@ def from_keras(name: str, *, keras_version: int = 3, **settings: Any) -> Callabl
     Args:
       name: name in `keras.activations` or class name in `keras.layers`.
       keras_version: 2 selects the old hard sigmoid, 0.2 x + 0.5; all else is Keras 3.
-      **settings: its arguments under Keras's names; plain numbers.
+      **settings: its arguments under Keras's names; plain numbers, `axis` also a tuple.
 
     Returns:
       A function of x, hashable and equal by value. Layers with weights (PReLU) are returned as they start.
 
     Raises:
-      ValueError: for an unknown name or version.
-      TypeError: for an unknown setting, or one that Keras requires and that is missing.
+      ValueError: for an unknown name or version, or a value that Keras or the function refuses.
+      TypeError: for an unknown setting, a value of the wrong kind, or one that is required and missing.
 
     Example:
       >>> f = jaxacts.porting.from_keras("leaky_relu")
@@ -164,14 +180,14 @@ def from_flax(name: str, **settings: Any) -> Callable[..., Array]:
 
     Args:
       name: name in `flax.linen` or `flax.nnx`.
-      **settings: its arguments under Flax's names; plain numbers.
+      **settings: its arguments under Flax's names; plain numbers, `axis` also a tuple or None.
 
     Returns:
       A function of x, hashable and equal by value. Layers with weights (PReLU) are returned as they start.
 
     Raises:
-      ValueError: for an unknown name.
-      TypeError: for an unknown setting.
+      ValueError: for an unknown name, or a value that the function refuses.
+      TypeError: for an unknown setting, or a value of the wrong kind.
 
     Example:
       >>> float(jax.grad(jaxacts.porting.from_flax("leaky_relu"))(0.0))
@@ -186,14 +202,15 @@ def from_timm(name: str, **settings: Any) -> Callable[..., Array]:
     Args:
       name: name in `timm.layers.create_act`; the memory-efficient variants whose derivatives at the kinks
         differ carry the suffix ``_me``. GluMlp and SwiGLUPacked stand for the gating inside these layers.
-      **settings: its arguments under timm's names; plain numbers, `act_layer` as a name.
+      **settings: its arguments under timm's names; plain numbers, `act_layer` as a name. `inplace` and
+        `num_parameters` are taken where timm takes them, and change nothing.
 
     Returns:
       A function of x, hashable and equal by value. Layers with weights (prelu) are returned as they start.
 
     Raises:
-      ValueError: for an unknown name.
-      TypeError: for an unknown setting.
+      ValueError: for an unknown name, or a value that the function refuses.
+      TypeError: for an unknown setting, or a value of the wrong kind.
 
     Example:
       >>> float(jax.grad(jaxacts.porting.from_timm("hard_swish_me"))(3.0))

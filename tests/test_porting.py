@@ -153,11 +153,71 @@ def test_bad_names_and_settings():
     with pytest.raises(TypeError, match="torch's Threshold needs a value for value"):
         porting.from_torch("Threshold", threshold=1.0)
     with pytest.raises(ValueError, match="approximate must be"):
-        porting.from_torch("GELU", approximate="quick")(1.0)
+        porting.from_torch("GELU", approximate="quick")
     with pytest.raises(ValueError, match="framework must be one of torch, keras, flax, timm, was 'mxnet'"):
         list(porting.rows("mxnet"))
     with pytest.raises(ValueError, match="act_layer must be one of"):
-        porting.from_timm("GluMlp", act_layer="tanh")(jnp.ones(2))
+        porting.from_timm("GluMlp", act_layer="tanh")
+
+
+@pytest.mark.parametrize(
+    ("framework", "name", "settings", "error", "message"),
+    [
+        ("torch", "Softmax", {"dim": "a"}, TypeError, "torch's Softmax: dim must be an integer, was 'a'"),
+        ("torch", "Softmax", {"dim": (0, 1)}, TypeError, "dim must be an integer"),
+        ("torch", "GLU", {"dim": None}, TypeError, "dim must be an integer, was None"),
+        ("torch", "GELU", {"approximate": True}, TypeError, "approximate must be a word, was True"),
+        (
+            "torch",
+            "LeakyReLU",
+            {"negative_slope": None},
+            TypeError,
+            "negative_slope must be a number, was None",
+        ),
+        ("torch", "LeakyReLU", {"negative_slope": "0.2"}, TypeError, "must be a number, was '0.2'"),
+        ("torch", "RReLU", {"lower": 0.5, "upper": 0.1}, ValueError, "lower must not exceed upper"),
+        ("torch", "Softshrink", {"lambd": -1.0}, ValueError, "lambd must not be negative"),
+        ("torch", "Hardtanh", {"min_val": 1.0, "max_val": -1.0}, ValueError, "max_val must be above"),
+        ("torch", "ReLU", {"inplace": "yes"}, TypeError, "inplace must be a bool"),
+        ("torch", "PReLU", {"num_parameters": 0}, ValueError, "num_parameters must be positive, was 0"),
+        ("torch", "Sigmoid", {"inplace": True}, TypeError, "has no setting 'inplace'"),
+        ("torch", None, {}, TypeError, "name must be a string, such as 'relu', was None"),
+        ("torch", jaxacts.Facts, {}, TypeError, "was the class Facts"),
+        ("keras", "ReLU", {"max_value": -1.0}, ValueError, "max_value of a ReLU layer must not be negative"),
+        ("keras", "gelu", {"approximate": "none"}, TypeError, "approximate must be a bool"),
+        ("keras", "threshold", {"threshold": None, "default_value": 0.0}, TypeError, "must be a number"),
+        ("flax", "glu", {"axis": (0, 1)}, TypeError, "axis must be an integer, was"),
+        ("flax", "softmax", {"axis": (0, "a")}, TypeError, "a tuple of integers or None, was"),
+    ],
+)
+def test_wrong_arguments_are_refused_at_once(framework, name, settings, error, message):
+    with pytest.raises(error, match=message):
+        FRAMEWORKS[framework](name, **settings)
+
+
+def test_arguments_that_change_nothing_are_taken():
+    assert porting.from_torch("ReLU", inplace=True) == porting.from_torch("ReLU")
+    assert porting.from_torch("leaky_relu", negative_slope=0.2, inplace=True) == porting.from_torch(
+        "LeakyReLU", negative_slope=np.float64(0.2)
+    )
+    assert porting.from_torch("PReLU", num_parameters=3) == porting.from_torch("PReLU")
+    assert porting.from_timm("gelu", inplace=False) == porting.from_timm("gelu")
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("axis", [(0, 1), (-1,), None])
+def test_several_axes(name, axis):
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    truth = getattr(jax.nn, name)(x, axis=axis)
+    # float32 of up to 24 terms on both sides
+    np.testing.assert_allclose(porting.from_flax(name, axis=axis)(x), truth, rtol=1e-5)
+
+
+def test_softmax2d_has_three_or_four_axes():
+    f = porting.from_torch("Softmax2d")
+    np.testing.assert_allclose(f(jnp.ones((2, 4, 3, 3))), 0.25)
+    with pytest.raises(ValueError, match=r"x must have the axes \(C, H, W\) or"):
+        f(jnp.ones((4, 3)))
 
 
 def test_rows_state_the_known_hazards():

@@ -49,11 +49,12 @@ TORCH = [
     ("RReLU", {"lower": 0.1, "upper": 0.2}), ("SiLU", {}), ("Sigmoid", {}), ("Softplus", {}),
     ("Softplus", {"beta": 2.0, "threshold": 5.0}), ("Softshrink", {}),
     ("Softshrink", {"lambd": 1.0}), ("Softsign", {}), ("Tanh", {}), ("Tanhshrink", {}),
-    ("Threshold", {"threshold": 0.5, "value": -2.0}),
+    ("Threshold", {"threshold": 0.5, "value": -2.0}), ("Hardshrink", {"lambd": 0.0}),
+    ("Hardshrink", {"lambd": -1.0}), ("Softshrink", {"lambd": 0.0}),
 ]  # fmt: skip
 TORCH_ROWS = [
     ("GLU", {}), ("GLU", {"dim": 1}), ("Softmax", {}), ("Softmax", {"dim": -1}),
-    ("Softmin", {"dim": 1}), ("LogSoftmax", {}), ("LogSoftmax", {"dim": 2}),
+    ("Softmin", {"dim": 1}), ("LogSoftmax", {}), ("LogSoftmax", {"dim": 2}), ("Softmax2d", {}),
 ]  # fmt: skip
 FLAX = [
     ("hard_sigmoid", {}), ("hard_silu", {}), ("hard_swish", {}), ("hard_tanh", {}), ("relu6", {}),
@@ -82,6 +83,15 @@ KERAS_ONLY = [
     ("exponential", {}), ("threshold", {"threshold": 0.5, "default_value": -2.0}), ("ELU", {}),
     ("LeakyReLU", {}), ("PReLU", {}), ("ReLU", {}),
     ("ReLU", {"max_value": 2.0, "negative_slope": 0.25, "threshold": 1.0}),
+    ("hard_shrink", {"threshold": 0.0}), ("hard_shrink", {"threshold": -1.0}),
+    ("soft_shrink", {"threshold": 0.0}), ("soft_shrink", {"threshold": -1.0}),
+    ("relu", {"max_value": 0.0}), ("relu", {"max_value": 0.0, "threshold": -0.5}),
+    ("relu", {"max_value": 1.5, "threshold": 1.5}), ("relu", {"max_value": 0.5, "threshold": 1.5}),
+    ("relu", {"max_value": 6.0, "threshold": 0.5}), ("relu", {"max_value": -0.5}),
+    ("relu", {"negative_slope": 0.25, "threshold": -0.5}),
+    ("relu", {"negative_slope": 0.25, "max_value": 2.0, "threshold": -0.5}),
+    ("relu", {"negative_slope": 0.25, "max_value": 0.0}),
+    ("ReLU", {"max_value": 1.5, "negative_slope": 0.25, "threshold": 1.5}), ("ReLU", {"max_value": 0.0}),
 ]  # fmt: skip
 TIMM = [
     ("identity", {}), ("sigmoid", {}), ("tanh", {}), ("silu", {}), ("swish", {}), ("mish", {}),
