@@ -44,9 +44,11 @@ _SQUARABLE = {np.dtype(np.float32): 2.0**60, np.dtype(np.float64): 2.0**400}
 # exponents of two: where a result is c x^d near zero, inputs below the limit for d are brought up to it and
 # the result is scaled back, because the tail of a pair so small, or of its power, would be flushed to zero
 _TINY = {
-    np.dtype(np.float32): (-45, -45, -45, -30, -30),
+    np.dtype(np.float32): (-50, -50, -50, -30, -30),
     np.dtype(np.float64): (-471, -471, -471, -314, -235),
 }
+# where the leading power shows: a cube is still a normal number there
+_CLOSE = {np.dtype(np.float32): 2.0**-40, np.dtype(np.float64): 2.0**-320}
 # the integer of the same width, bits of the significand, and the bias of the exponent
 _FORMAT = {np.dtype(np.float32): (np.int32, 23, 127), np.dtype(np.float64): (np.int64, 52, 1023)}
 
@@ -252,7 +254,7 @@ def powers(
       d for x below and above zero, from 0 to 4; p towards -inf and +inf, from -3 to 3. They are 0 where the
       derivative vanishes or is not finite.
     """
-    ends = [1.5 * 2.0 ** _TINY[kind][0], bound or 1.0]
+    ends = [_CLOSE[kind], bound or 1.0]
     points = np.array([sign * end / part for end in ends for sign in (-1, 1) for part in (1, 2)], kind)
     arrays = [np.full(points.shape, value, kind) for value in _TYPICAL[: fixed.count(None)]]
     run = lambda x, *arrays: pr.to_float(_coefficient(program, orders, fixed, x, arrays))  # noqa: E731

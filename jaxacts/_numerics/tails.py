@@ -125,6 +125,11 @@ def near_zero(u: Series) -> Array:
     return lax.lt(lax.abs(value.head), pr.constant(value.head, 0.33))
 
 
+def by_sign(p: Array | float, below: Array | float, at: Array | float, above: Array | float) -> Array:
+    """One of three numbers, for a parameter below, at and above zero: for asymptotes that change sides."""
+    return jnp.where(p > 0, above, jnp.where(p < 0, below, at))
+
+
 def scaled_inverse(u: Pair) -> Pair:
     """1 / u, whose powers keep their precision until they are no longer normal numbers."""
     u = pr.unscaled(u)
@@ -242,6 +247,7 @@ __all__ = [
     "above",
     "arctan",
     "beyond",
+    "by_sign",
     "decay",
     "exp_rest",
     "grown",
