@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 Array = jax.Array
@@ -19,10 +21,26 @@ class Lean:
 
     fn: Callable[..., Array]
 
-    def __call__(self, x: Any, *args: Any, key: Any = None) -> Array:
-        """Apply the function; a `key` is accepted and ignored, as Equinox's `Sequential` passes one."""
-        del key
-        return _recomputed(self.fn)(x, *args)
+    def __call__(self, x: Any, *args: Any, key: Any = None, **params: Any) -> Array:
+        """Apply the function; a `key`, which Equinox's `Sequential` passes, reaches a function that has one."""
+        if _takes_key(self.fn, 1 + len(args)):
+            params["key"] = key
+        leaves, tree = jax.tree.flatten(((x, *args), params))
+        # the function sees numbers and words as they are; arrays are kept, those with derivatives apart
+        arrays = [leaf for leaf in leaves if isinstance(leaf, jax.Array | np.ndarray)]
+        real = [leaf for leaf in arrays if _has_derivatives(leaf)]
+        other = [leaf for leaf in arrays if not _has_derivatives(leaf)]
+
+        def call(real: list[Array], other: list[Array]) -> Array:
+            both = {True: iter(real), False: iter(other)}
+            filled = [
+                next(both[_has_derivatives(leaf)]) if isinstance(leaf, jax.Array | np.ndarray) else leaf
+                for leaf in leaves
+            ]
+            positional, named = jax.tree.unflatten(tree, filled)
+            return self.fn(*positional, **named)
+
+        return _recomputed(call)(real, other)
 
     @property
     def __name__(self) -> str:
@@ -40,7 +58,8 @@ def lean(f: Callable[..., Array]) -> Lean:
     that the array is x, which a preceding layer often keeps anyway.
 
     Args:
-      f: any function of an array, and possibly of parameters, that `jax.vjp` can differentiate.
+      f: any function of an array, and possibly of parameters, that `jax.vjp` can differentiate. They are given
+        by place or by name, and a `key` to a function that has one.
 
     Returns:
       A callable with the same values and derivatives; reverse mode of any order, no forward mode.
@@ -61,19 +80,35 @@ def lean(f: Callable[..., Array]) -> Lean:
     return Lean(f)
 
 
-@functools.cache
-def _recomputed(f: Callable[..., Array]) -> Callable[..., Array]:
+def _has_derivatives(x: Any) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.inexact)
+
+
+def _takes_key(f: Callable, given: int) -> bool:
+    """Whether a function has a parameter `key` that the positional arguments do not fill."""
+    try:
+        names = inspect.signature(f).parameters
+    except (TypeError, ValueError):  # built in
+        return False
+    filled = [name for name, p in names.items() if p.kind is not p.KEYWORD_ONLY][:given]
+    return "key" in names and "key" not in filled
+
+
+def _recomputed(f: Callable[[list[Array], list[Array]], Array]) -> Callable[..., Array]:
+    """`f` of arrays with and without derivatives, with a backward pass that calls it again."""
+
     @jax.custom_vjp
-    def wrapped(*args: Array) -> Array:
-        return f(*args)
+    def wrapped(real: list[Array], other: list[Array]) -> Array:
+        return f(real, other)
 
-    def forward(*args: Array) -> tuple[Array, tuple[Array, ...]]:
-        return f(*args), args
+    def forward(real: list[Array], other: list[Array]) -> tuple[Array, tuple[list[Array], list[Array]]]:
+        return f(real, other), (real, other)
 
-    def backward(args: tuple[Array, ...], cotangent: Array) -> tuple[Array, ...]:
+    def backward(kept: tuple[list[Array], list[Array]], cotangent: Array) -> tuple[list[Array], None]:
+        real, other = kept
         # together, so that no derivative is computed, and kept, before its cotangent is there
-        args, cotangent = lax.optimization_barrier((args, cotangent))
-        return jax.vjp(f, *args)[1](cotangent)
+        real, cotangent = lax.optimization_barrier((real, cotangent))
+        return jax.vjp(lambda real: f(real, other), real)[1](cotangent)[0], None
 
     wrapped.defvjp(forward, backward)
     return wrapped

@@ -56,3 +56,35 @@ def test_equal_by_value_and_one_compilation():
 def test_not_callable():
     with pytest.raises(TypeError, match="f must be callable, was int"):
         jaxacts.lean(3)
+
+
+def test_parameters_by_name_words_and_whole_numbers():
+    x = jnp.linspace(-3.0, 3.0, 8).reshape(2, 4)
+    silu, glu = jaxacts.lean(jaxacts.silu), jaxacts.get("glu").fn
+    np.testing.assert_array_equal(silu(x, beta=2.0), jaxacts.silu(x, beta=2.0))
+    slope = jax.grad(lambda beta: silu(x, beta=beta).sum())(2.0)
+    # the same sum of eight terms, up to their order
+    np.testing.assert_allclose(slope, jax.grad(lambda beta: jaxacts.silu(x, beta).sum())(2.0), rtol=1e-6)
+    for arguments, named in (((0, "first"), {}), ((0,), {"gate": "odd"}), ((), {"axis": 0})):
+        y, back = jax.vjp(lambda x, a=arguments, n=named: jaxacts.lean(glu)(x, *a, **n), x)
+        truth, true_back = jax.vjp(lambda x, a=arguments, n=named: glu(x, *a, **n), x)
+        np.testing.assert_array_equal(y, truth)
+        np.testing.assert_allclose(back(y)[0], true_back(y)[0], rtol=1e-6)
+    with pytest.raises(TypeError, match="nonsense"):
+        silu(x, nonsense=1)
+
+
+@pytest.mark.parametrize("make", [jax.random.key, jax.random.PRNGKey])
+def test_the_key_reaches_a_stochastic_function(make):
+    key, x = make(0), -jnp.ones(5)
+    rrelu = jaxacts.get("rrelu")
+    drawn = rrelu(x, key=key)
+    assert (drawn != rrelu(x)).any()
+    for f in (jaxacts.lean(rrelu), jaxacts.lean(rrelu.fn)):
+        run = jax.jit(jax.value_and_grad(lambda x, key, f=f: (f(x, key=key) ** 2).sum()))
+        value, gradient = run(x, key)
+        np.testing.assert_allclose(value, (drawn**2).sum(), rtol=1e-6)
+        np.testing.assert_allclose(gradient, 2 * drawn**2 / x, rtol=1e-6)
+        np.testing.assert_array_equal(f(x), rrelu(x))
+    np.testing.assert_array_equal(jaxacts.lean(rrelu.fn)(x, key), drawn)
+    np.testing.assert_array_equal(jaxacts.lean(jaxacts.silu)(x, key=key), jaxacts.silu(x))
