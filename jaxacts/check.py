@@ -2,7 +2,7 @@
 
 For every function and float type the worst error of f, jax.grad(f) and the second derivative in units in the
 last place, where it happens, and whether that is within the promise. Exit code 0 when it is, 1 when it is
-not, 2 for wrong usage.
+not or when a function raises, 2 for wrong usage.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib
 import math
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -64,14 +65,26 @@ class Job:
     derivative: Callable[..., Any] | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A function that raised instead of being measured."""
+
+    name: str
+    error: str
+    kept: bool = False
+
+
+Outcome = accuracy.Report | Failure
+
+
 def main(argv: Sequence[str]) -> int:
     """Measure, print, and say with the exit code whether the promise is kept."""
     options = _common.parse(Options, argv, prog="check", description=DESCRIPTION)
     with _common.usage():
         jobs = _jobs(options)
     _common.select_device(options.device)
-    ours: list[accuracy.Report] = []
-    theirs: dict[str, accuracy.Report] = {}
+    ours: list[Outcome] = []
+    theirs: dict[str, Outcome] = {}
     for done, (job, report) in enumerate(_measure(jobs, options), start=1):
         if not options.quiet and sys.stderr.isatty():
             print(f"\r{done}/{len(jobs)} {job.name:<40}", end="", file=sys.stderr, flush=True)
@@ -81,6 +94,9 @@ def main(argv: Sequence[str]) -> int:
             theirs[job.truth_of.__name__] = report
     if not options.quiet and sys.stderr.isatty():
         print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    for outcome in (*ours, *theirs.values()):
+        if isinstance(outcome, Failure):
+            _common.say(f"jaxacts: {outcome.name} {outcome.error}")
     kept = all(report.kept for report in ours)
     if options.json:
         _common.print_json(_document(options, ours, theirs, 0 if kept else 1))
@@ -97,7 +113,7 @@ def _jobs(options: Options) -> list[Job]:
     derivative = _load(options.derivative) if options.derivative else None
     if derivative is not None and len(names) != 1:
         raise Usage(f"--derivative belongs to one function, but {len(names)} are to be checked")
-    other = importlib.import_module(options.against) if options.against else None
+    other = _import(options.against) if options.against else None
     jobs: list[Job] = []
     for name in names:
         if ":" in name:
@@ -119,18 +135,17 @@ def counterpart(module: Any, name: str) -> Callable[..., Any] | None:
     """The function of another module that claims to be the one of this name in the catalogue, or None."""
     if name in ("gelu", "gelu_tanh") and hasattr(module, "gelu") and module.__name__ == "jax.nn":
         return functools.partial(module.gelu, approximate=name == "gelu_tanh")
-    return getattr(module, name, None)
+    found = getattr(module, name, None)
+    return found if callable(found) else None
 
 
 def _load(path: str) -> Callable[..., Any]:
     module, _, attribute = path.partition(":")
     if not module or not attribute:
         raise Usage(f"{path!r} does not name a function; write package.module:function")
-    sys.path[:0] = [os.getcwd()] if os.getcwd() not in sys.path else []
+    loaded = _import(module)
     try:
-        found = functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-    except ModuleNotFoundError as error:
-        raise Usage(f"cannot import {module!r}: {error}") from error
+        found = functools.reduce(getattr, attribute.split("."), loaded)
     except AttributeError as error:
         raise Usage(f"{module} has no {attribute!r}") from error
     if not callable(found):
@@ -138,17 +153,36 @@ def _load(path: str) -> Callable[..., Any]:
     return found
 
 
-def _measure(jobs: Sequence[Job], options: Options) -> Iterator[tuple[Job, accuracy.Report]]:
+def _import(module: str) -> Any:
+    """A module that was named, which may be a file in this folder."""
+    sys.path[:0] = [os.getcwd()] if os.getcwd() not in sys.path else []
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # whatever its code does
+        what = "" if isinstance(error, ModuleNotFoundError) else f"{type(error).__name__}: "
+        raise Usage(f"cannot import {module!r}: {what}{error}") from error
+
+
+def _measure(jobs: Sequence[Job], options: Options) -> Iterator[tuple[Job, Outcome]]:
     """Reports in the order of the jobs; compiling leaves Python free, so a few threads overlap."""
 
-    def one(job: Job) -> accuracy.Report:
-        report = accuracy.measure(
-            job.f,
-            types=options.types,
-            truth_of=job.truth_of,
-            derivative=job.derivative,
-            parameters=options.parameters,
-        )
+    def one(job: Job) -> Outcome:
+        try:
+            report = accuracy.measure(
+                job.f,
+                types=options.types,
+                truth_of=job.truth_of,
+                derivative=job.derivative,
+                parameters=options.parameters,
+            )
+        except Exception as error:
+            if isinstance(error, ImportError) and ":" not in job.name and job.truth_of is None:
+                raise  # mpmath is missing, and with it the truth of all
+            if options.debug:
+                traceback.print_exc()
+            first = str(error).strip().partition("\n")[0]
+            name = job.f.__name__ if ":" not in job.name and job.truth_of is None else job.name
+            return Failure(name, f"raised {type(error).__name__}" + (f": {first}" if first else ""))
         return dataclasses.replace(report, name=job.name) if ":" in job.name or job.truth_of else report
 
     pool = concurrent.futures.ThreadPoolExecutor(min(4, os.cpu_count() or 1))
@@ -158,7 +192,7 @@ def _measure(jobs: Sequence[Job], options: Options) -> Iterator[tuple[Job, accur
         pool.shutdown(cancel_futures=True)
 
 
-def _print(options: Options, ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> None:
+def _print(options: Options, ours: list[Outcome], theirs: dict[str, Outcome]) -> None:
     rows = []
     for report in ours:
         rows.append(_row(report, options))
@@ -173,15 +207,18 @@ def _print(options: Options, ours: list[accuracy.Report], theirs: dict[str, accu
         return
     print()
     if options.verbose or len(ours) <= 2:
-        _common.show(
-            _common.table(_DETAILS, [row for report in (*ours, *theirs.values()) for row in _detail(report)])
-        )
-        print()
+        details = [row for report in (*ours, *theirs.values()) for row in _detail(report)]
+        if details:
+            _common.show(_common.table(_DETAILS, details))
+            print()
     for line in _notes(ours, theirs):
         print(line)
 
 
-def _row(report: accuracy.Report, options: Options) -> list[str]:
+def _row(report: Outcome, options: Options) -> list[str]:
+    if isinstance(report, Failure):
+        blank = len(options.types) + (3 if options.parameters else 2)
+        return [report.name, *[""] * blank, report.error]
     by_type: dict[str, list[accuracy.Cell]] = {}
     for cell in report.cells:
         by_type.setdefault(cell.dtype, []).append(cell)
@@ -204,7 +241,9 @@ _DETAILS = (
 )  # fmt: skip
 
 
-def _detail(report: accuracy.Report) -> Iterator[list[str]]:
+def _detail(report: Outcome) -> Iterator[list[str]]:
+    if isinstance(report, Failure):
+        return
     for cell in report.cells:
         numbers = [f"{value:.9g}" for value in (cell.at, cell.got, cell.true)]
         counts = [str(cell.nans), str(cell.infs), str(cell.points)]
@@ -231,8 +270,10 @@ def _number(cell: accuracy.Cell) -> str:
     return text if cell.kept else f"{text}{'∞' if cell.specials else ''}!"
 
 
-def _notes(ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> Iterator[str]:
+def _notes(ours: list[Outcome], theirs: dict[str, Outcome]) -> Iterator[str]:
     for report in (*ours, *theirs.values()):
+        if isinstance(report, Failure):  # said on stderr
+            continue
         for cell in report.cells:
             where = f"{report.name} {cell.dtype} {_ORDERS[cell.order]}"
             if cell.error > cell.bound:
@@ -256,25 +297,28 @@ def _notes(ours: list[accuracy.Report], theirs: dict[str, accuracy.Report]) -> I
                 f"{report.name}: the analytic derivative is off by {report.analytic.difference:.3g} "
                 f"(relative to max(1, |f'|)) at x = {report.analytic.at!r}"
             )
-    broken = [report.name for report in ours if not report.kept]
-    own = [report.name for report in ours if report.truth == "float64"]
+    measured = [report for report in ours if isinstance(report, accuracy.Report)]
+    broken = [report.name for report in measured if not report.kept]
+    raised = [report.name for report in ours if isinstance(report, Failure)]
+    own = [report.name for report in measured if report.truth == "float64"]
     if own:
         yield (
             f"{', '.join(own)}: the truth is the same code in float64, so only the narrower types are "
             "judged, and an error that is in the formula itself is not seen."
         )
-    inputs = sum(cell.points for report in ours for cell in report.cells)
-    count = "1 function" if len(ours) == 1 else f"{len(ours)} functions"
+    inputs = sum(cell.points for report in measured for cell in report.cells)
+    count = "1 function" if len(measured) == 1 else f"{len(measured)} functions"
     yield f"{count}, {inputs:,} results judged on {accuracy.backend()}."
-    yield f"The promise is broken by {', '.join(broken)}." if broken else "The promise is kept."
+    if raised:
+        yield f"Not judged, as it raised: {', '.join(raised)}."
+    if broken or not raised:
+        yield f"The promise is broken by {', '.join(broken)}." if broken else "The promise is kept."
 
 
 _ORDERS = ("f", "f'", "f''")
 
 
-def _document(
-    options: Options, ours: list[accuracy.Report], theirs: dict[str, accuracy.Report], code: int
-) -> dict[str, Any]:
+def _document(options: Options, ours: list[Outcome], theirs: dict[str, Outcome], code: int) -> dict[str, Any]:
     return {
         "schema": 1,
         "jaxacts": jaxacts.__version__,
@@ -287,7 +331,9 @@ def _document(
     }
 
 
-def _entry(report: accuracy.Report) -> dict[str, Any]:
+def _entry(report: Outcome) -> dict[str, Any]:
+    if isinstance(report, Failure):
+        return {"name": report.name, "kept": False, "error": report.error}
     analytic = report.analytic
     return {
         "name": report.name,

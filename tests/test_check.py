@@ -177,13 +177,18 @@ def off_by_ten_percent(x):
     return 2.2 * x
 
 
+def boom(x):
+    raise ValueError("boom\nand more")
+
+
 @pytest.fixture(scope="module")
 def acts():
     """A module as a user would have it."""
     module = types.ModuleType("myacts")
-    for f in (careless_sigmoid, good, nan_above_100, doubled, off_by_ten_percent):
+    for f in (careless_sigmoid, good, nan_above_100, doubled, off_by_ten_percent, boom):
         setattr(module, f.__name__, f)
     module.relu = lambda x: jnp.maximum(x, 0)  # 0.5 at the kink
+    module.identity, module.tanh = boom, 3.0  # a rival that raises, and what is no function
     sys.modules["myacts"] = module
     yield module
     del sys.modules["myacts"]
@@ -256,6 +261,25 @@ def test_analytic_form_off_by_ten_percent_is_seen():
 def test_a_function_that_changes_the_type_is_refused():
     with pytest.raises(TypeError, match="must keep shape and type"):
         accuracy.measure(lambda x: x.astype(jnp.float32), types=["float16"])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        jax.nn.softmax,
+        lambda x: x - x.mean(),
+        lambda x: x + 1e-4 * x.mean(),
+        lambda x: x[::-1],
+        jnp.cumsum,
+        jnp.sum,
+        jaxacts.get("glu"),
+        lambda x: (x.reshape(-1, 8) ** 2).reshape(x.shape),
+        lambda x: x * jnp.arange(64.0)[: x.size].astype(x.dtype),
+    ],
+)
+def test_what_is_not_elementwise_is_refused(f):
+    with pytest.raises(TypeError, match="f must be elementwise, but"):
+        accuracy.measure(f, types=["float16"])
 
 
 def test_bad_types_are_named():
@@ -342,6 +366,50 @@ def test_derivative_option(capsys, acts):
     assert check.main([*arguments, "--derivative", "myacts:doubled"]) == 0
     assert check.main([*arguments, "--derivative", "myacts:off_by_ten_percent"]) == 1
     assert "the analytic derivative is off by 0.1" in capsys.readouterr().out
+
+
+def test_a_function_that_raises_leaves_the_others(capsys, acts):
+    names = ["myacts:boom", "relu", "myacts:good"]
+    assert check.main([*names, "--types", "bfloat16"]) == 1
+    out, err = capsys.readouterr()
+    rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+    assert rows["myacts:boom"].endswith("raised ValueError: boom")
+    assert rows["relu"].endswith("kept")
+    assert "Not judged, as it raised: myacts:boom." in out
+    assert "The promise is kept" not in out
+    assert err == "jaxacts: myacts:boom raised ValueError: boom\n"
+    assert check.main([*names, "--types", "bfloat16", "--json"]) == 1
+    entries = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["functions"]}
+    assert entries["myacts:boom"] == {
+        "name": "myacts:boom", "kept": False, "error": "raised ValueError: boom",
+    }  # fmt: skip
+    assert entries["relu"]["kept"]
+
+
+def test_a_rival_that_raises_is_not_held_against_ours(capsys, acts):
+    arguments = ["identity", "tanh", "--against", "myacts", "--types", "bfloat16"]
+    assert check.main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "raised ValueError: boom" in out
+    assert err == "jaxacts: myacts.identity raised ValueError: boom\n"
+    assert check.main([*arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [entry["error"] for entry in document["against"]] == ["raised ValueError: boom"]
+
+
+def test_modules_that_cannot_be_imported_are_wrong_usage(capsys, tmp_path, monkeypatch):
+    (tmp_path / "halfacts.py").write_text("def f(x:\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for arguments, message in (
+        (["relu", "--against", "nosuchmodule"], "cannot import 'nosuchmodule': No module named"),
+        (["relu", "--against", "halfacts"], "cannot import 'halfacts': SyntaxError: "),
+        (["halfacts:f"], "cannot import 'halfacts': SyntaxError: "),
+    ):
+        assert jaxacts_main(["check", *arguments]) == 2
+        err = capsys.readouterr().err
+        assert message in err
+        assert "pip install" not in err
 
 
 def test_jax_nn_gelu_is_matched_by_meaning():

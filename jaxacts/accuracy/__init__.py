@@ -177,7 +177,7 @@ def measure(
 
     Raises:
       ValueError: for an unknown name or type.
-      TypeError: if `f` does not keep the type of its input.
+      TypeError: if `f` is not elementwise, or does not keep the type of its input.
 
     Example:
       >>> report = jaxacts.accuracy.measure("relu", types=["bfloat16"])
@@ -188,6 +188,8 @@ def measure(
         if name not in TYPES:
             raise ValueError(f"types must be among {', '.join(TYPES)}, was {name!r}")
     f = _declare.get(f) if isinstance(f, str) else f
+    if _declare.record(f) is None:
+        _run.require_elementwise(f)
     known = _declare.get(truth_of) if truth_of is not None else f
     entry = _declare.record(known)
     if entry is None or not _has_formula(entry.name):

@@ -24,6 +24,37 @@ def double_precision() -> Any:
     return enable(True)
 
 
+def require_elementwise(f: Callable[[jax.Array], jax.Array]) -> None:
+    """Refuse a function whose result at a point depends on the other points, or on its place among them.
+
+    Raises:
+      TypeError: if `f` of a part, of a single point or of the points in reverse is not that part of `f`.
+    """
+    x = np.random.default_rng(0).uniform(-4, 4, 64)  # in no order
+    with double_precision():
+        whole = np.asarray(f(jnp.asarray(x)))
+        if whole.shape != x.shape:
+            raise TypeError(f"f must be elementwise, but turned {x.size} numbers into shape {whole.shape}")
+        for what, part in (
+            ("reversed", slice(None, None, -1)),
+            ("halved", slice(32)),
+            ("one of", slice(40, 41)),
+        ):
+            try:
+                alone = np.asarray(f(jnp.asarray(x[part])))
+            except Exception as error:
+                raise TypeError(f"f must be elementwise, but raises for the input {what}: {error}") from error
+            # the same arithmetic may be vectorised otherwise: a rounding, perhaps of float32, and no more
+            same = alone.shape == whole[part].shape and np.allclose(
+                alone.astype(float), whole[part].astype(float), rtol=1e-5, atol=1e-6, equal_nan=True
+            )
+            if not same:
+                raise TypeError(
+                    "f must be elementwise, but its result at a point depends on the others: "
+                    f"the input {what} changes it"
+                )
+
+
 def runner(f: Callable[[jax.Array], jax.Array], form: Format) -> Runner:
     """A function from float64 points to float64 rows f, f', f'' that computes in the given type.
 
