@@ -22,7 +22,7 @@ class Lean:
     fn: Callable[..., Array]
 
     def __call__(self, x: Any, *args: Any, key: Any = None, **params: Any) -> Array:
-        """Apply the function; a `key`, which Equinox's `Sequential` passes, reaches a function that has one."""
+        """Apply the function; a `key`, as Equinox's `Sequential` passes, reaches a function with one."""
         if _takes_key(self.fn, 1 + len(args)):
             params["key"] = key
         leaves, tree = jax.tree.flatten(((x, *args), params))
@@ -58,8 +58,8 @@ def lean(f: Callable[..., Array]) -> Lean:
     that the array is x, which a preceding layer often keeps anyway.
 
     Args:
-      f: any function of an array, and possibly of parameters, that `jax.vjp` can differentiate. They are given
-        by place or by name, and a `key` to a function that has one.
+      f: any function of an array, and possibly of parameters, that `jax.vjp` can differentiate; they are
+        given by place or by name, and a `key` to a function that has one.
 
     Returns:
       A callable with the same values and derivatives; reverse mode of any order, no forward mode.
