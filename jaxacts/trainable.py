@@ -81,7 +81,7 @@ class Trainable:
           A dictionary of arrays.
 
         Raises:
-          ValueError: if a key is needed and missing.
+          ValueError: if a key is needed and missing, or a setting is out of its range.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
         dtype = jnp.result_type(float) if dtype is None else dtype
@@ -148,11 +148,18 @@ def _need(key: Array | None, name: str) -> Array:
     return key
 
 
-def _unsoftplus(y: float) -> float:
-    """The number whose softplus is y > 0."""
-    if not y > 0:
-        raise ValueError(f"a positive initial value is needed, was {y}")
+def _raw(name: str, value: float, bound: float = 0.0) -> float:
+    """The number whose softplus is what an initial value has above its bound."""
+    y = value - bound
+    if not 0 < y < math.inf:
+        raise ValueError(f"{name} must be finite and above {bound:g}, was {value:g}")
     return y + math.log(-math.expm1(-y))
+
+
+def _whole(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, was {value!r}")
+    return value
 
 
 def _full(shape: Shape, dtype: Any, **values: float) -> dict[str, Array]:
@@ -176,7 +183,7 @@ def _swish(params, x):
 
 
 def _create_pelu(key, shape, dtype, *, a=1.0, b=1.0, floor=0.1):
-    return _full(shape, dtype, raw_a=_unsoftplus(a - floor), raw_b=_unsoftplus(b - floor))
+    return _full(shape, dtype, raw_a=_raw("a", a, floor), raw_b=_raw("b", b, floor))
 
 
 def _pelu(params, x, *, floor=0.1):
@@ -186,7 +193,7 @@ def _pelu(params, x, *, floor=0.1):
 
 
 def _create_srelu(key, shape, dtype, *, t_left=0.0, a_left=0.2, t_right=1.0, a_right=1.0):
-    gap = _unsoftplus(t_right - t_left)
+    gap = _raw("t_right", t_right, t_left)
     return _full(shape, dtype, t_left=t_left, a_left=a_left, raw_gap=gap, a_right=a_right)
 
 
@@ -212,7 +219,8 @@ def _aconc(params, x):
 
 
 def _create_xielu(key, shape, dtype, *, alpha_p=0.8, alpha_n=0.8, beta=0.5):
-    return _full(shape, dtype, raw_alpha_p=_unsoftplus(alpha_p), raw_alpha_n=_unsoftplus(alpha_n - beta))
+    raw = {"raw_alpha_p": _raw("alpha_p", alpha_p), "raw_alpha_n": _raw("alpha_n", alpha_n, beta)}
+    return _full(shape, dtype, **raw)
 
 
 def _xielu(params, x, *, beta=0.5):
@@ -233,6 +241,7 @@ def _dynamic_tanh(params, x):
 
 def _create_apl(key, shape, dtype, *, hinges=2, spread=0.1):
     slopes, points = jr.split(_need(key, "apl"))
+    _whole("hinges", hinges, 0)
     return {
         "slopes": spread * jr.normal(slopes, (hinges, *shape), dtype),
         "points": jr.normal(points, (hinges, *shape), dtype),
@@ -244,18 +253,29 @@ def _apl(params, x):
     return plain.relu(x) + sum(a * plain.relu(b - x) for a, b in zip(slopes, points, strict=True))
 
 
-def _create_b_spline(key, shape, dtype, *, cells=6, degree=3, spread=0.1):
-    coefficients = spread * jr.normal(_need(key, "b_spline"), (cells + degree, *shape), dtype)
+def _interval(lower: float, upper: float) -> float:
+    """The length of an interval that is not empty."""
+    if not 0 < upper - lower < math.inf:
+        raise ValueError(f"upper must be finite and above lower = {lower:g}, was {upper:g}")
+    return upper - lower
+
+
+def _create_b_spline(key, shape, dtype, *, cells=6, degree=3, spread=0.1, lower=-3.0, upper=3.0):
+    _interval(lower, upper)  # told at once, although only `apply` needs it
+    count = _whole("cells", cells, 1) + _whole("degree", degree, 0)
+    coefficients = spread * jr.normal(_need(key, "b_spline"), (count, *shape), dtype)
     return {**_full(shape, dtype, base=1.0, scale=1.0), "coefficients": coefficients}
 
 
 def _b_spline(params, x, *, lower=-3.0, upper=3.0, degree=3):
     base, scale = _fit(params, x, "base"), _fit(params, x, "scale")
     coefficients = _fit(params, x, "coefficients", stacked=True)
-    cells = coefficients.shape[0] - degree
+    cells = coefficients.shape[0] - _whole("degree", degree, 0)
+    if cells < 1:
+        raise ValueError(f"degree must be below the number of coefficients, {cells + degree}, was {degree}")
     # Basis function i lives on the cells i ... i + degree; beyond the last one every basis function is 0, so
     # far inputs are cut before the recursion could overflow.
-    at = jnp.clip((x - lower) * (cells / (upper - lower)) + degree, -1.0, cells + 2.0 * degree + 1.0)
+    at = jnp.clip((x - lower) * (cells / _interval(lower, upper)) + degree, -1.0, cells + 2.0 * degree + 1.0)
     i = jnp.arange(cells + 2 * degree, dtype=x.dtype).reshape(-1, *(1,) * x.ndim)
     at = at[None]
     basis = jnp.where((at >= i) & (at < i + 1), jnp.ones_like(at), 0.0)

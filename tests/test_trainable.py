@@ -221,8 +221,36 @@ def test_settings():
     for name in ("aconc", "apl", "b_spline"):
         with pytest.raises(ValueError, match="key must be a random key, was None"):
             specs()[name].init()
-    with pytest.raises(ValueError, match="a positive initial value is needed"):
-        specs()["pelu"].having(a=0.05).init()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("pelu", {"a": 0.05}, "a must be finite and above 0.1, was 0.05"),
+        ("pelu", {"b": 0.25, "floor": 0.5}, "b must be finite and above 0.5, was 0.25"),
+        ("srelu", {"t_left": 2.0}, "t_right must be finite and above 2, was 1"),
+        ("xielu", {"alpha_n": 0.25}, "alpha_n must be finite and above 0.5, was 0.25"),
+        ("xielu", {"alpha_p": 0.0}, "alpha_p must be finite and above 0, was 0"),
+        ("apl", {"hinges": -1}, "hinges must be an integer of at least 0, was -1"),
+        ("apl", {"hinges": 1.5}, "hinges must be an integer of at least 0, was 1.5"),
+        ("b_spline", {"cells": 0}, "cells must be an integer of at least 1, was 0"),
+        ("b_spline", {"degree": -1}, "degree must be an integer of at least 0, was -1"),
+        ("b_spline", {"lower": 1.0, "upper": 1.0}, "upper must be finite and above lower = 1, was 1"),
+        ("b_spline", {"lower": 2.0, "upper": 1.0}, "upper must be finite and above lower = 2, was 1"),
+    ],
+)
+def test_settings_out_of_range_are_named(name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        specs()[name].having(**settings).init(KEY)
+
+
+def test_settings_of_the_spline_are_checked_where_they_are_used():
+    spline = specs()["b_spline"]
+    params = spline.init(KEY)
+    with pytest.raises(ValueError, match="upper must be finite and above lower"):
+        spline.having(lower=1.0, upper=1.0).apply(params, X)
+    with pytest.raises(ValueError, match="degree must be below the number of coefficients, 9, was 9"):
+        spline.having(degree=9).apply(params, X)
 
 
 def test_fit_rational():
