@@ -76,6 +76,12 @@ class Facts:
         return tuple(sorted({point for point, _ in self.kinks} | set(self.knots)))
 
 
+def unstated(**about: Any) -> Facts:
+    """Facts of a function that is NaN or has a pole somewhere: that it is not continuous, but not where."""
+    pair = (nan, nan)
+    return Facts(pair, pair, pair, nan, nan, smoothness=-1, minimum=pair, zeros=(nan,), **about)
+
+
 @dataclass(frozen=True)
 class Record:
     """One elementwise activation with everything that is declared about it.
@@ -105,11 +111,21 @@ class Record:
         return MappingProxyType(_defaults(self.fn))
 
     def facts_at(self, **params: Any) -> Facts:
-        """The facts at the given parameters, defaults for the rest."""
+        """The facts at the given parameters, defaults for the rest.
+
+        What is not known there is NaN: everything where a parameter is not finite, or so large or so small
+        that the facts leave the range of a double on the way.
+        """
         _check_parameters(self.fn, params)
         if isinstance(self._facts, Facts):
             return self._facts
-        return self._facts(**{**_defaults(self.fn), **params})
+        try:
+            if all(math.isfinite(value) for value in params.values()):
+                return self._facts(**{**_defaults(self.fn), **params})
+        except ArithmeticError:
+            pass
+        about = self.facts
+        return unstated(family=about.family, year=about.year, aliases=about.aliases)
 
 
 @dataclass(frozen=True)
