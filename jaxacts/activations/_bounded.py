@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, nan
+from jaxacts._declare import Facts, declare, nan, unstated
 from jaxacts._numerics import EXPONENTIAL, like, quick, series, smooth, widen
 from jaxacts._numerics.tails import above, inverse, negative, over_root, proportion, shrink
 from jaxacts._numerics.tails import arctan as _arctan_series
+from jaxacts.activations._facts import line, transformed
 
 __all__ = ["arctan", "elliott", "erf", "isru", "scaled_soft_sign", "soft_root_sign", "soft_sign"]
 
@@ -116,12 +117,14 @@ def _scaled_soft_sign_derivative(x: Array, alpha: float | Array = 1.0, beta: flo
 
 
 def _scaled_soft_sign_facts(alpha: float, beta: float) -> Facts:
-    return Facts(
-        image=(-alpha, alpha),
-        limits=(-alpha, alpha),
+    if beta <= 0:  # a jump at 0, or poles at -beta and beta
+        return unstated(family="bounded", year=2023)
+    facts = Facts(
+        image=(-1.0, 1.0),
+        limits=(-1.0, 1.0),
         derivative_limits=(0.0, 0.0),
-        lipschitz=alpha / beta,
-        lipschitz_derivative=2 * alpha / beta**2,
+        lipschitz=1 / beta,
+        lipschitz_derivative=2 / beta / beta,
         knots=(0.0,),
         smoothness=1,
         monotone=True,
@@ -130,6 +133,7 @@ def _scaled_soft_sign_facts(alpha: float, beta: float) -> Facts:
         family="bounded",
         year=2023,
     )
+    return transformed(facts, alpha)
 
 
 declare(
@@ -263,6 +267,8 @@ _SOFT_ROOT_SIGN = {
 
 
 def _soft_root_sign_facts(alpha: float, beta: float) -> Facts:
+    if not (alpha > 0 and 0 < beta < math.e * alpha):  # the denominator vanishes somewhere
+        return unstated(family="bounded", year=2020, aliases=("srs",))
     depth = -beta / (math.e - beta / alpha)
     lipschitz, bend = _SOFT_ROOT_SIGN.get((alpha, beta), (nan, nan))
     return Facts(
@@ -323,6 +329,9 @@ def _isru_derivative(x: Array, alpha: float | Array = 1.0) -> Array:
 
 
 def _isru_facts(alpha: float) -> Facts:
+    if alpha <= 0:  # below 0 the function ends where the root does
+        about: dict[str, Any] = {"family": "bounded", "year": 2017}
+        return unstated(**about) if alpha else line(1.0, **about)
     return Facts(
         image=(-(alpha**-0.5), alpha**-0.5),
         limits=(-(alpha**-0.5), alpha**-0.5),

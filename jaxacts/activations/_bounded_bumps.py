@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, inf
+from jaxacts._declare import Facts, declare, inf, unstated
 from jaxacts._numerics import like, series, smooth, widen
 from jaxacts._numerics.constants import ROOT_HALF
 from jaxacts._numerics.tails import beyond, inverse, shrink
+from jaxacts.activations._facts import constant
 
 __all__ = ["gaussian", "inverse_multiquadratic", "inverse_quadratic", "laplacian"]
 
@@ -52,12 +53,14 @@ def _gaussian_derivative(x: Array, sigma: Any = 1.0) -> Array:
 
 
 def _gaussian_facts(sigma: float) -> Facts:
+    if sigma == 0:
+        return unstated(family="bounded", year=2021, aliases=("rbf",))
     return Facts(
         image=(0.0, 1.0),
         limits=(0.0, 0.0),
         derivative_limits=(0.0, 0.0),
-        lipschitz=0.6065306597126334 / sigma,
-        lipschitz_derivative=1 / sigma**2,
+        lipschitz=0.6065306597126334 / abs(sigma),
+        lipschitz_derivative=1 / sigma / sigma,
         parity="even",
         zeros=(),
         family="bounded",
@@ -113,11 +116,16 @@ def _laplacian_derivative(x: Array, sigma: Any = 1.0) -> Array:
 
 
 def _laplacian_facts(sigma: float) -> Facts:
+    if sigma == 0:
+        return unstated(family="bounded", year=2021)
+    falls = sigma > 0
+    end = 0.0 if falls else inf
     return Facts(
-        image=(0.0, 1.0),
-        limits=(0.0, 0.0),
-        derivative_limits=(0.0, 0.0),
-        lipschitz=1 / sigma,
+        image=(0.0, 1.0) if falls else (1.0, inf),
+        limits=(end, end),
+        derivative_limits=(-end + 0.0, end),
+        lipschitz=1 / sigma if falls else inf,
+        minimum=None if falls else (0.0, 1.0),
         lipschitz_derivative=inf,
         kinks=((0.0, -1 / sigma),),
         smoothness=0,
@@ -181,12 +189,14 @@ def _inverse_quadratic_derivative(x: Array, a: float | Array = 1.0) -> Array:
 
 
 def _inverse_quadratic_facts(a: float) -> Facts:
+    if a == 0:
+        return constant(1.0, family="bounded", year=2021)
     return Facts(
         image=(0.0, 1.0),
         limits=(0.0, 0.0),
         derivative_limits=(0.0, 0.0),
-        lipschitz=0.649519052838329 * a,
-        lipschitz_derivative=2 * a**2,
+        lipschitz=0.649519052838329 * abs(a),
+        lipschitz_derivative=2 * a * a,
         parity="even",
         zeros=(),
         family="bounded",
@@ -250,12 +260,14 @@ def _inverse_multiquadratic_derivative(x: Array, a: float | Array = 1.0) -> Arra
 
 
 def _inverse_multiquadratic_facts(a: float) -> Facts:
+    if a == 0:
+        return constant(1.0, family="bounded", year=2021)
     return Facts(
         image=(0.0, 1.0),
         limits=(0.0, 0.0),
         derivative_limits=(0.0, 0.0),
-        lipschitz=0.3849001794597505 * a,
-        lipschitz_derivative=a**2,
+        lipschitz=0.3849001794597505 * abs(a),
+        lipschitz_derivative=a * a,
         parity="even",
         zeros=(),
         family="bounded",

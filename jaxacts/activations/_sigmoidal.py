@@ -356,16 +356,18 @@ def _penalized_tanh_derivative(x: Array, a: Any = 0.25) -> Array:
 
 def _penalized_tanh_facts(a: float) -> Facts:
     return Facts(
-        image=(-a, 1.0),
+        image=(min(-a, 0.0), max(1.0, -a)),
         limits=(-a, 1.0),
         derivative_limits=(0.0, 0.0),
-        lipschitz=max(1.0, a),
+        lipschitz=max(1.0, abs(a)),
         lipschitz_derivative=_TANH_BEND if a == 1 else inf,
         kinks=() if a == 1 else ((0.0, a),),
         smoothness=inf if a == 1 else 0,
         monotone=a >= 0,
-        parity="odd" if a == 1 else None,
+        parity="odd" if a == 1 else "even" if a == -1 else None,
         zero_centred=a == 1,
+        minimum=(0.0, 0.0) if a < 0 else None,
+        zeros=(0.0,) if a else None,
         family="sigmoidal",
         year=2016,
     )

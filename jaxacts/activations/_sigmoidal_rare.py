@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array, nn
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, nan
+from jaxacts._declare import Facts, declare, nan, unstated
 from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
 from jaxacts._numerics.constants import ROOT_HALF
 from jaxacts._numerics.tails import above
@@ -303,12 +303,14 @@ _SOFT_CLIPPING_BEND = {50.0: 12.5, 2.0: 0.329826758855824}
 
 
 def _soft_clipping_facts(alpha: float) -> Facts:
+    if alpha == 0:
+        return unstated(family="sigmoidal", year=2018)
     return Facts(
         image=(0.0, 1.0),
-        limits=(0.0, 1.0),
+        limits=(0.0, 1.0) if alpha > 0 else (1.0, 0.0),
         derivative_limits=(0.0, 0.0),
-        lipschitz=math.tanh(alpha / 4),
-        lipschitz_derivative=_SOFT_CLIPPING_BEND.get(alpha, nan),
+        lipschitz=math.tanh(abs(alpha) / 4),
+        lipschitz_derivative=_SOFT_CLIPPING_BEND.get(abs(alpha), nan),
         monotone=True,
         zeros=(),
         family="sigmoidal",
