@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, inf
+from jaxacts._declare import Facts, declare, inf, unstated
 from jaxacts._numerics import like, quick, series, smooth, widen
 from jaxacts._numerics.tails import decay, exp_rest, grown, in_units, near_zero, zero
+from jaxacts.activations._facts import constant, rectifier, transformed
 
 __all__ = ["celu", "elu", "mpelu", "pelu", "reu", "selu", "serlu"]
 
@@ -57,20 +58,26 @@ def _elu_derivative(x: Array, alpha: Any = 1.0) -> Array:
     return jnp.where(x > 0, 1.0, alpha * jnp.exp(x))
 
 
-def _elu_facts(alpha: float) -> Facts:
-    seamless = alpha == 1
+def _elu_facts(alpha: float, beta: float = 1.0, year: int = 2015) -> Facts:
+    about: dict[str, Any] = {"family": "exponential", "year": year}
+    slope = alpha * beta
+    if slope == 0:
+        return rectifier(**about)
+    settles = beta > 0
+    left = -alpha if settles else alpha * inf
+    seamless = slope == 1
     return Facts(
-        image=(-alpha, inf),
-        limits=(-alpha, inf),
-        derivative_limits=(0.0, 1.0),
-        lipschitz=max(1.0, alpha),
-        lipschitz_derivative=1.0 if seamless else inf,
-        kinks=() if seamless else ((0.0, alpha),),
+        image=(min(left, 0.0), inf),
+        limits=(left, inf),
+        derivative_limits=(0.0 if settles else slope * inf, 1.0),
+        lipschitz=max(1.0, abs(slope)) if settles else inf,
+        lipschitz_derivative=beta if seamless and settles else inf,
+        kinks=() if seamless else ((0.0, slope),),
         knots=(0.0,) if seamless else (),
         smoothness=1 if seamless else 0,
-        monotone=alpha >= 0,
-        family="exponential",
-        year=2015,
+        monotone=slope > 0,
+        minimum=(0.0, 0.0) if slope < 0 else None,
+        **about,
     )
 
 
@@ -139,17 +146,18 @@ def _celu_derivative(x: Array, alpha: Any = 1.0) -> Array:
 
 
 def _celu_facts(alpha: float) -> Facts:
+    if alpha == 0:
+        return rectifier(family="exponential", year=2017)
+    settles = alpha > 0
     return Facts(
-        image=(-alpha, inf),
-        limits=(-alpha, inf),
-        derivative_limits=(0.0, 1.0),
-        lipschitz=1.0,
-        lipschitz_derivative=1 / alpha if alpha else inf,
-        kinks=() if alpha else ((0.0, 0.0),),
-        knots=(0.0,) if alpha else (),
-        smoothness=1 if alpha else 0,
+        image=(-alpha if settles else -inf, inf),
+        limits=(-alpha if settles else -inf, inf),
+        derivative_limits=(0.0 if settles else inf, 1.0),
+        lipschitz=1.0 if settles else inf,
+        lipschitz_derivative=1 / alpha if settles else inf,
+        knots=(0.0,),
+        smoothness=1,
         monotone=True,
-        zeros=(0.0,) if alpha else None,
         family="exponential",
         year=2017,
     )
@@ -268,18 +276,22 @@ def _pelu_derivative(x: Array, a: float | Array = 1.0, b: float | Array = 1.0) -
 
 
 def _pelu_facts(a: float, b: float) -> Facts:
-    return Facts(
-        image=(-a, inf),
-        limits=(-a, inf),
-        derivative_limits=(0.0, a / b),
-        lipschitz=a / b,
-        lipschitz_derivative=a / b**2,
+    about: dict[str, Any] = {"family": "exponential", "year": 2016}
+    if b == 0 or a == 0:
+        return constant(0.0, **about) if b else unstated(**about)
+    settles = b > 0
+    facts = Facts(
+        image=(-1.0 if settles else -inf, inf),
+        limits=(-1.0, inf) if settles else (inf, -inf),
+        derivative_limits=(0.0 if settles else -inf, 1 / b),
+        lipschitz=1 / b if settles else inf,
+        lipschitz_derivative=1 / b / b if settles else inf,
         knots=(0.0,),
         smoothness=1,
         monotone=True,
-        family="exponential",
-        year=2016,
+        **about,
     )
+    return transformed(facts, a)
 
 
 declare(
@@ -331,21 +343,7 @@ def _mpelu_derivative(x: Array, alpha: Any = 1.0, beta: Any = 1.0) -> Array:
 
 
 def _mpelu_facts(alpha: float, beta: float) -> Facts:
-    slope = alpha * beta
-    seamless = slope == 1
-    return Facts(
-        image=(-alpha, inf),
-        limits=(-alpha, inf),
-        derivative_limits=(0.0, 1.0),
-        lipschitz=max(1.0, slope),
-        lipschitz_derivative=beta if seamless else inf,
-        kinks=() if seamless else ((0.0, slope),),
-        knots=(0.0,) if seamless else (),
-        smoothness=1 if seamless else 0,
-        monotone=alpha >= 0,
-        family="exponential",
-        year=2016,
-    )
+    return _elu_facts(alpha, beta, 2016)
 
 
 declare(
@@ -402,21 +400,24 @@ _ONE_OVER_E = 0.36787944117144233
 
 
 def _serlu_facts(scale: float, alpha: float) -> Facts:
-    depth = -scale * alpha * _ONE_OVER_E
+    about: dict[str, Any] = {"family": "exponential", "year": 2018}
+    if alpha == 0:
+        return transformed(rectifier(**about), scale)
+    depth = -alpha * _ONE_OVER_E
     seamless = alpha == 1
-    return Facts(
-        image=(depth, inf),
+    facts = Facts(
+        image=(min(depth, 0.0), inf),
         limits=(0.0, inf),
-        derivative_limits=(0.0, scale),
-        lipschitz=scale * max(1.0, alpha),
-        lipschitz_derivative=2 * scale if seamless else inf,
-        kinks=() if seamless else ((0.0, scale * alpha),),
+        derivative_limits=(0.0, 1.0),
+        lipschitz=max(1.0, abs(alpha)),
+        lipschitz_derivative=2.0 if seamless else inf,
+        kinks=() if seamless else ((0.0, alpha),),
         knots=(0.0,) if seamless else (),
         smoothness=1 if seamless else 0,
-        minimum=(-1.0, depth),
-        family="exponential",
-        year=2018,
+        minimum=(-1.0, depth) if depth < 0 else (0.0, 0.0),
+        **about,
     )
+    return transformed(facts, scale)
 
 
 declare(

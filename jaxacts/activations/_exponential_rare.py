@@ -11,9 +11,10 @@ import numpy as np
 from jax import Array, nn
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._declare import Facts, declare, inf, unstated
 from jaxacts._numerics import like, series, smooth, widen
 from jaxacts._numerics.tails import beyond, decay, exp_rest, negative, over_root, proportion
+from jaxacts.activations._facts import constant, line
 
 __all__ = ["elish", "exponential", "hexpo", "isrlu", "polylu", "xielu"]
 
@@ -129,23 +130,37 @@ def _xielu_derivative(
 
 
 def _xielu_facts(alpha_p: float, alpha_n: float, beta: float) -> Facts:
-    slope = beta - alpha_n  # towards -inf
-    dips = slope < 0 < beta
-    bottom = math.log1p(-beta / alpha_n) if dips else nan
-    depth = alpha_n * (math.expm1(bottom) - bottom) + beta * bottom
+    about: dict[str, Any] = {"family": "exponential", "year": 2024}
+    if alpha_p == alpha_n == 0:
+        return line(beta, **about)
+    # f' is beta at 0 and monotone on either side, so a branch turns once where its end slopes differ in sign
+    far, end = beta - alpha_n, alpha_p * inf if alpha_p else beta
+    turns = [(0.0, 0.0)]
+    zeros = {0.0}
+    if far * beta < 0:
+        x = math.log1p(-beta / alpha_n)
+        turns.append((x, alpha_n * (math.expm1(x) - x) + beta * x))
+        zeros.add(_xielu_zero(alpha_n, beta, x))
+    if alpha_p * beta < 0:
+        turns.append((-beta / alpha_p / 2, -beta / alpha_p / 4 * beta))
+        zeros.add(-beta / alpha_p)
+    limits = (-far * inf if far else -alpha_n, end * inf if end else 0.0)
+    low = min(turns, key=lambda turn: turn[1])
+    flat = beta == 0 and (alpha_p == 0 or alpha_n == 0)
+    slopes = (far, beta, end)
+    monotone = min(slopes) >= 0 or max(slopes) <= 0
     return Facts(
-        image=(depth if dips else -inf, inf),
-        limits=(-math.copysign(inf, slope), inf),
-        derivative_limits=(slope, inf),
-        lipschitz=inf,
-        lipschitz_derivative=max(2 * alpha_p, alpha_n),
+        image=(min(*limits, low[1]), max(*limits, *(value for _, value in turns))),
+        limits=limits,
+        derivative_limits=(far, end),
+        lipschitz=inf if alpha_p else max(abs(far), abs(beta)),
+        lipschitz_derivative=max(abs(2 * alpha_p), abs(alpha_n)),
         knots=(0.0,),
-        smoothness=1,
-        monotone=slope >= 0,
-        minimum=(bottom, depth) if dips else None,
-        zeros=(_xielu_zero(alpha_n, beta, bottom), 0.0) if dips else (0.0,),
-        family="exponential",
-        year=2024,
+        smoothness=2 if 2 * alpha_p == alpha_n else 1,
+        monotone=monotone,
+        minimum=None if flat or monotone or low[1] >= min(limits) else low,
+        zeros=None if flat else tuple(sorted(zeros)),
+        **about,
     )
 
 
@@ -209,22 +224,34 @@ def _hexpo_derivative(x: Array, a: Any = 1.0, b: Any = 1.0, c: Any = 1.0, d: Any
 
 
 def _hexpo_facts(a: float, b: float, c: float, d: float) -> Facts:
-    seamless = a / b == c / d
+    about: dict[str, Any] = {"family": "exponential", "year": 2017}
+    if b == 0 or d == 0:
+        return unstated(**about)
+    if a == c == 0:
+        return constant(0.0, **about)
+    right, left = a / b, c / d  # the slopes at 0
+    limits = (-c if d > 0 else c * inf if c else 0.0, a if b > 0 else -a * inf if a else 0.0)
+    ends = (left * inf if d < 0 and c else 0.0, right * inf if b < 0 and a else 0.0)
+    seamless = right == left
+    smooth = a == -c and b == -d  # a single exponential
+    settles = not any(map(math.isinf, ends))
+    bends = settles and seamless
     odd = a == c and b == d
     return Facts(
-        image=(-c, a),
-        limits=(-c, a),
-        derivative_limits=(0.0, 0.0),
-        lipschitz=max(a / b, c / d),
-        lipschitz_derivative=max(a / b**2, c / d**2) if seamless else inf,
-        kinks=() if seamless else ((0.0, a / b),),
-        knots=(0.0,) if seamless else (),
-        smoothness=1 if seamless else 0,
-        monotone=True,
-        parity="odd" if odd else None,
+        image=(min(*limits, 0.0), max(*limits, 0.0)),
+        limits=limits,
+        derivative_limits=ends,
+        lipschitz=max(abs(right), abs(left)) if settles else inf,
+        lipschitz_derivative=max(abs(right / b), abs(left / d)) if bends else inf,
+        kinks=() if seamless else ((0.0, right),),
+        knots=(0.0,) if seamless and not smooth else (),
+        smoothness=inf if smooth else 1 if seamless else 0,
+        monotone=right * left >= 0,
+        parity="odd" if odd else "even" if a == -c and b == d else None,
         zero_centred=odd,
-        family="exponential",
-        year=2017,
+        minimum=(0.0, 0.0) if left < 0 < right else None,
+        zeros=(0.0,) if a and c else None,
+        **about,
     )
 
 
@@ -274,6 +301,9 @@ def _isrlu_derivative(x: Array, alpha: Any = 1.0) -> Array:
 
 
 def _isrlu_facts(alpha: float) -> Facts:
+    if alpha <= 0:  # below 0 the function ends where the root does
+        about: dict[str, Any] = {"family": "exponential", "year": 2017}
+        return unstated(**about) if alpha else line(1.0, **about)
     return Facts(
         image=(-(alpha**-0.5), inf),
         limits=(-(alpha**-0.5), inf),
