@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import EXPONENTIAL, like, quick, series, smooth, widen
 from jaxacts._numerics.constants import ROOT_HALF, TWO_ROOT_TWO_OVER_PI
+from jaxacts.activations._facts import LOGISTIC, gated
 
 __all__ = ["e_swish", "gelu", "gelu_tanh", "mish", "quick_gelu", "silu"]
 
@@ -56,25 +57,7 @@ def _silu_derivative(x: Array, beta: float | Array = 1.0) -> Array:
 
 
 def _silu_facts(beta: float) -> Facts:
-    if beta == 0:  # the gate is constant: f(x) = x / 2
-        return Facts(
-            image=(-inf, inf), limits=(-inf, inf), derivative_limits=(0.5, 0.5), lipschitz=0.5,
-            lipschitz_derivative=0.0, monotone=True, parity="odd", zero_centred=True, family="gated",
-            year=2017, aliases=("swish",),
-        )  # fmt: skip
-    # f(x) = g(beta x) / beta with g the default, which is mirrored for beta < 0
-    low = -0.278464542761074
-    return Facts(
-        image=(low / beta, inf) if beta > 0 else (-inf, low / beta),
-        limits=(0.0, inf) if beta > 0 else (-inf, 0.0),
-        derivative_limits=(0.0, 1.0) if beta > 0 else (1.0, 0.0),
-        lipschitz=1.09983932012289,
-        lipschitz_derivative=abs(beta) / 2,
-        minimum=(-1.27846454276107 / beta, low / beta) if beta > 0 else None,
-        family="gated",
-        year=2017,
-        aliases=("swish",),
-    )
+    return gated(0.0, 1.0, LOGISTIC, beta, family="gated", year=2017, aliases=("swish",))
 
 
 declare(
@@ -365,17 +348,7 @@ def _e_swish_derivative(x: Array, beta: float | Array = 1.75) -> Array:
 
 
 def _e_swish_facts(beta: float) -> Facts:
-    low = -0.278464542761074
-    return Facts(
-        image=(beta * low, inf),
-        limits=(0.0, inf),
-        derivative_limits=(0.0, beta),
-        lipschitz=1.09983932012289 * beta,
-        lipschitz_derivative=beta / 2,
-        minimum=(-1.27846454276107, beta * low),
-        family="gated",
-        year=2018,
-    )
+    return gated(0.0, beta, LOGISTIC, family="gated", year=2018)
 
 
 declare(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
 from jaxacts._numerics.constants import LN2, ROOT_HALF
+from jaxacts.activations._facts import LOGISTIC, gated, line, transformed
 
 __all__ = ["aptx", "lisht", "logish", "phish", "serf", "smish", "tanh_exp"]
 
@@ -229,18 +231,19 @@ def _logish_derivative(x: Array, alpha: float | Array = 1.0, beta: float | Array
 
 
 def _logish_facts(alpha: float, beta: float) -> Facts:
-    # f(x) = alpha / beta g(beta x) with g the default
-    low = -0.25276881678944035 * alpha / beta
-    return Facts(
-        image=(low, inf),
+    if beta == 0:
+        return line(math.log(1.5) * alpha, family="gated", year=2021)
+    facts = Facts(
+        image=(-0.25276881678944035, inf),
         limits=(0.0, inf),
-        derivative_limits=(0.0, 0.6931471805599453 * alpha),
-        lipschitz=0.7463111804127397 * alpha,
-        lipschitz_derivative=0.344392130352726 * alpha * beta,
-        minimum=(-1.372454137025692 / beta, low),
+        derivative_limits=(0.0, 0.6931471805599453),
+        lipschitz=0.7463111804127397,
+        lipschitz_derivative=0.344392130352726,
+        minimum=(-1.372454137025692, -0.25276881678944035),
         family="gated",
         year=2021,
     )
+    return transformed(facts, alpha / beta, beta)
 
 
 declare(
@@ -297,18 +300,19 @@ def _smish_derivative(x: Array, alpha: float | Array = 1.0, beta: float | Array 
 
 
 def _smish_facts(alpha: float, beta: float) -> Facts:
-    # f(x) = alpha / beta g(beta x) with g the default
-    low = -0.24999366366012948 * alpha / beta
-    return Facts(
-        image=(low, inf),
+    if beta == 0:
+        return line(math.tanh(math.log(1.5)) * alpha, family="gated", year=2022)
+    facts = Facts(
+        image=(-0.24999366366012948, inf),
         limits=(0.0, inf),
-        derivative_limits=(0.0, 0.6 * alpha),
-        lipschitz=0.6368842228812263 * alpha,
-        lipschitz_derivative=0.3119666281058706 * alpha * beta,
-        minimum=(-1.394519301924504 / beta, low),
+        derivative_limits=(0.0, 0.6),
+        lipschitz=0.6368842228812263,
+        lipschitz_derivative=0.3119666281058706,
+        minimum=(-1.394519301924504, -0.24999366366012948),
         family="gated",
         year=2022,
     )
+    return transformed(facts, alpha / beta, beta)
 
 
 declare(
@@ -436,30 +440,10 @@ def _aptx_derivative(
 
 
 def _aptx_facts(alpha: float, beta: float, gamma: float) -> Facts:
-    if alpha != 1 or beta <= 0 or gamma <= 0:  # no closed form: only what is plain
-        slopes = gamma * (alpha - math.copysign(1, beta)), gamma * (alpha + math.copysign(1, beta))
-        limits = (-slopes[0] * inf if slopes[0] else 0.0, slopes[1] * inf if slopes[1] else 0.0)
-        return Facts(
-            image=(nan, nan),
-            minimum=(nan, nan),
-            limits=limits,
-            derivative_limits=slopes,
-            lipschitz=nan,
-            lipschitz_derivative=nan,
-            family="gated",
-            year=2022,
-        )
-    low = -0.1392322713805369 * 2 * gamma / beta
-    return Facts(
-        image=(low, inf),
-        limits=(0.0, inf),
-        derivative_limits=(0.0, 2 * gamma),
-        lipschitz=1.099839320128867 * 2 * gamma,
-        lipschitz_derivative=2 * gamma * beta,
-        minimum=(-0.639232271380537 / beta, low),
-        family="gated",
-        year=2022,
-    )
+    about: dict[str, Any] = {"family": "gated", "year": 2022}
+    if beta == 0:
+        return line(alpha * gamma, **about)
+    return gated(gamma * (alpha - 1), gamma * (alpha + 1), LOGISTIC, 2 * beta, **about)
 
 
 declare(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import LARGEST, like, series, smooth, tails, widen
 from jaxacts._numerics.constants import PI, ROOT_HALF
+from jaxacts.activations._facts import CAUCHY, LOGISTIC, NORMAL, gated
 
 __all__ = ["calu", "xatlu", "xgelu", "xsilu"]
 
@@ -158,19 +158,7 @@ def _xatlu_derivative(x: Array, alpha: float | Array = 0.5) -> Array:
 
 
 def _xatlu_facts(alpha: float) -> Facts:
-    default = alpha == 0.5
-    return Facts(
-        image=(-0.10389251784244928 if default else nan, inf),
-        limits=(inf, inf),
-        derivative_limits=(-alpha, 1 + alpha),
-        lipschitz=1 + alpha,
-        lipschitz_derivative=(1 + 2 * alpha) * 0.6366197723675814,
-        minimum=(-0.44161079170532835, -0.10389251784244928) if default else (nan, nan),
-        zeros=(math.tan(math.pi * (alpha / (1 + 2 * alpha) - 0.5)), 0.0),
-        family="gated",
-        year=2024,
-        aliases=("expanded_atlu",),
-    )
+    return gated(-alpha, 1 + alpha, CAUCHY, family="gated", year=2024, aliases=("expanded_atlu",))
 
 
 declare(
@@ -231,20 +219,7 @@ def _xgelu_derivative(x: Array, alpha: float | Array = 0.5) -> Array:
 
 
 def _xgelu_facts(alpha: float) -> Facts:
-    default = alpha == 0.5
-    return Facts(
-        image=(-0.07968406692479407 if default else nan, inf),
-        limits=(inf, inf),
-        derivative_limits=(-alpha, 1 + alpha),
-        lipschitz=(1 + 2 * alpha) * 1.12890414518516 - alpha,
-        lipschitz_derivative=(1 + 2 * alpha) * 0.7978845608028654,
-        minimum=(-0.3244478258754234, -0.07968406692479407) if default else (nan, nan),
-        # the gate is zero where Phi(x) = alpha / (1 + 2 alpha)
-        zeros=(-0.6744897501960818, 0.0) if default else (nan, 0.0),
-        family="gated",
-        year=2024,
-        aliases=("expanded_gelu",),
-    )
+    return gated(-alpha, 1 + alpha, NORMAL, family="gated", year=2024, aliases=("expanded_gelu",))
 
 
 declare(
@@ -305,19 +280,7 @@ def _xsilu_derivative(x: Array, alpha: float | Array = 0.5) -> Array:
 
 
 def _xsilu_facts(alpha: float) -> Facts:
-    default = alpha == 0.5
-    return Facts(
-        image=(-0.12776995323756563 if default else nan, inf),
-        limits=(inf, inf),
-        derivative_limits=(-alpha, 1 + alpha),
-        lipschitz=(1 + 2 * alpha) * 1.09983932012289 - alpha,
-        lipschitz_derivative=(1 + 2 * alpha) / 2,
-        minimum=(-0.5228844880019581, -0.12776995323756563) if default else (nan, nan),
-        zeros=(math.log(alpha / (1 + alpha)), 0.0),
-        family="gated",
-        year=2024,
-        aliases=("expanded_silu",),
-    )
+    return gated(-alpha, 1 + alpha, LOGISTIC, family="gated", year=2024, aliases=("expanded_silu",))
 
 
 declare(

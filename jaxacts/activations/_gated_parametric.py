@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._declare import Facts, declare, inf, nan, unstated
 from jaxacts._numerics import EXPONENTIAL, like, series, smooth, tails, widen
+from jaxacts.activations._facts import LOGISTIC, gated, line, root, transformed
 
 __all__ = ["acon_c", "aria2", "erfact", "flatten_t_swish", "pserf"]
 
@@ -60,27 +62,23 @@ def _erfact_derivative(x: Array, alpha: ArrayLike = 0.75, beta: ArrayLike = 0.75
 
 
 def _erfact_facts(alpha: float, beta: float) -> Facts:
-    if (alpha, beta) != (0.75, 0.75):  # no closed form elsewhere
-        return Facts(
-            image=(nan, inf),
-            minimum=(nan, nan),
-            limits=(0.0, inf),
-            derivative_limits=(0.0, 1.0),
-            lipschitz=nan,
-            lipschitz_derivative=nan,
-            family="gated",
-            year=2021,
-        )
-    return Facts(
-        image=(-0.405280845173458, inf),
+    if alpha == 0:  # 0 where exp(beta x) is a number, x where it overflows
+        return unstated(family="gated", year=2021)
+    if beta == 0:
+        return line(math.erf(alpha), family="gated", year=2021)
+    known = math.fabs(alpha) == 0.75
+    facts = Facts(
+        image=(-0.405280845173458 if known else nan, inf),
         limits=(0.0, inf),
         derivative_limits=(0.0, 1.0),
-        lipschitz=1.0915993945154188,
-        lipschitz_derivative=0.7262322882459552,
-        minimum=(-1.3966119764212963, -0.405280845173458),
+        lipschitz=1.0915993945154188 if known else nan,
+        lipschitz_derivative=0.7262322882459552 if known else nan,
+        minimum=(-1.3966119764212963, -0.405280845173458) if known else (nan, nan),
         family="gated",
         year=2021,
     )
+    factor = beta / 0.75  # at which the numbers were found
+    return transformed(facts, math.copysign(1 / factor, alpha * factor), factor)
 
 
 declare(
@@ -136,27 +134,21 @@ def _pserf_derivative(x: Array, gamma: ArrayLike = 1.25, delta: ArrayLike = 0.85
 
 
 def _pserf_facts(gamma: float, delta: float) -> Facts:
-    if (gamma, delta) != (1.25, 0.85):  # no closed form elsewhere
-        return Facts(
-            image=(nan, inf),
-            minimum=(nan, nan),
-            limits=(0.0, inf),
-            derivative_limits=(0.0, 1.0),
-            lipschitz=nan,
-            lipschitz_derivative=nan,
-            family="gated",
-            year=2021,
-        )
-    return Facts(
-        image=(-0.5060068753569109, inf),
+    if delta == 0:
+        return line(math.erf(gamma * math.log(2)), family="gated", year=2021)
+    known = math.fabs(gamma) == 1.25
+    facts = Facts(
+        image=(-0.5060068753569109 if known else nan, inf),
         limits=(0.0, inf),
         derivative_limits=(0.0, 1.0),
-        lipschitz=1.0535644140577651,
-        lipschitz_derivative=0.647254725190619,
-        minimum=(-1.4329475572352948, -0.5060068753569109),
+        lipschitz=1.0535644140577651 if known else nan,
+        lipschitz_derivative=0.647254725190619 if known else nan,
+        minimum=(-1.4329475572352948, -0.5060068753569109) if known else (nan, nan),
         family="gated",
         year=2021,
     )
+    factor = delta / 0.85  # at which the numbers were found
+    return transformed(facts, (gamma and math.copysign(1.0, gamma)) / factor, factor)
 
 
 declare(
@@ -211,10 +203,9 @@ def _flatten_t_swish_derivative(x: Array, t: ArrayLike = -0.2) -> Array:
     return jnp.where(x < 0, 0.0, s + x * s * nn.sigmoid(-x))
 
 
-declare(
-    flatten_t_swish,
-    derivative=_flatten_t_swish_derivative,
-    facts=lambda t: Facts(
+def _flatten_t_swish_facts(t: float) -> Facts:
+    crossing = () if t > 0 else (root(lambda x: x / (1 + math.exp(-x)) + t, 0.0, 1.0 - t),)
+    return Facts(
         image=(t, inf),
         limits=(t, inf),
         derivative_limits=(0.0, 1.0),
@@ -223,11 +214,17 @@ declare(
         lipschitz=1.09983932012289,
         lipschitz_derivative=inf,
         monotone=True,
-        zeros=None if t == 0 else (0.34206097807302127,) if t == -0.2 else (nan,),
+        zeros=crossing if t else None,
         family="gated",
         year=2018,
         aliases=("fts",),
-    ),
+    )
+
+
+declare(
+    flatten_t_swish,
+    derivative=_flatten_t_swish_derivative,
+    facts=_flatten_t_swish_facts,
     formula=r"\mathrm{relu}(x)\,\sigma(x)+t",
     reference="Chieng, Wahid, Pauline & Perla (2018), https://arxiv.org/abs/1812.06247",
     cases=({}, {"t": 0.0}),
@@ -276,27 +273,28 @@ def _aria2_derivative(x: Array, alpha: float | Array = 1.5, beta: float | Array 
 
 
 def _aria2_facts(alpha: float, beta: float) -> Facts:
-    if (alpha, beta) != (1.5, 2.0):  # no closed form elsewhere
-        return Facts(
-            image=(nan, inf),
-            minimum=(nan, nan),
-            limits=(0.0, inf),
-            derivative_limits=(0.0, 1.0),
-            lipschitz=nan,
-            lipschitz_derivative=nan,
-            family="gated",
-            year=2018,
-        )
-    return Facts(
-        image=(-0.06997764131970143, inf),
+    about: dict[str, Any] = {"family": "gated", "year": 2018}
+    if alpha == 0:
+        return line(1.0, **about)
+    if alpha == 1:
+        return gated(0.0, 1.0, LOGISTIC, beta, **about)
+    if beta == 0:
+        return line(0.5**alpha, **about)
+    if alpha < 0:  # the gate falls from infinity to 1
+        monotone = alpha >= -1 / 0.27846454276107396  # the largest value of u sigmoid(-u)
+        facts = Facts((-inf, inf), (-inf, inf), (inf, 1.0), inf, inf, monotone=monotone, **about)
+        return transformed(facts, 1 / beta, beta)
+    known = alpha == 1.5
+    facts = Facts(
+        image=(-0.06997764131970143 if known else nan, inf),
         limits=(0.0, inf),
         derivative_limits=(0.0, 1.0),
-        lipschitz=1.1411471904163208,
-        lipschitz_derivative=1.1223436846095955,
-        minimum=(-0.46488222063100826, -0.06997764131970143),
-        family="gated",
-        year=2018,
+        lipschitz=1.1411471904163208 if known else nan,
+        lipschitz_derivative=1.1223436846095955 if known else nan,
+        minimum=(-0.46488222063100826, -0.06997764131970143) if known else (nan, nan),
+        **about,
     )
+    return transformed(facts, 2 / beta, beta / 2)  # the numbers were found at beta = 2
 
 
 declare(
@@ -373,21 +371,7 @@ def _acon_c_derivative(
 
 
 def _acon_c_facts(p1: float, p2: float, beta: float) -> Facts:
-    # p2 x + silu(beta d x) / beta, for p1 > p2 and beta > 0
-    d = p1 - p2
-    low = -0.278464542761074 / beta
-    bounded = p2 == 0
-    return Facts(
-        image=(low if bounded else nan, inf),
-        limits=(0.0 if bounded else -math.copysign(inf, p2), inf),
-        derivative_limits=(p2, p1),
-        lipschitz=max(abs(p2 + 1.09983932012289 * d), abs(p2 - 0.09983932012289 * d)),
-        lipschitz_derivative=beta * d**2 / 2,
-        minimum=(-1.27846454276107 / (beta * d), low) if bounded else (nan, nan),
-        zeros=(0.0,) if bounded else (nan,),
-        family="gated",
-        year=2020,
-    )
+    return gated(p2, p1, LOGISTIC, beta * (p1 - p2), family="gated", year=2020)
 
 
 declare(

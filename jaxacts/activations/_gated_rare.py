@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._declare import Facts, declare, inf, nan, unstated
 from jaxacts._numerics import EXPONENTIAL, like, series, smooth, tails, widen
 from jaxacts._numerics.constants import LN2, ROOT_HALF
+from jaxacts.activations._facts import NORMAL, gated, line, root, transformed
 
 __all__ = ["b_silu", "gish", "golu", "lalu", "sgelu"]
 
@@ -127,27 +131,25 @@ def _golu_derivative(
 
 
 def _golu_facts(alpha: float, beta: float, gamma: float) -> Facts:
-    if (alpha, beta, gamma) != (1.0, 1.0, 1.0):  # no closed form elsewhere
-        return Facts(
-            image=(nan, inf),
-            minimum=(nan, nan),
-            limits=(0.0, inf),
-            derivative_limits=(0.0, alpha),
-            lipschitz=nan,
-            lipschitz_derivative=nan,
-            family="gated",
-            year=2025,
-        )
-    return Facts(
-        image=(-0.09726013122763941, inf),
+    about: dict[str, Any] = {"family": "gated", "year": 2025}
+    if beta <= 0:  # the gate does not vanish on the left: at 0 it is 1, below it grows beyond all numbers
+        return unstated(**about)
+    if gamma == 0:
+        return line(alpha * math.exp(-beta), **about)
+    standard = beta == 1
+    log = math.log(beta)
+    lowest = -root(lambda u: math.log(u) + u + log, 0.0, max(1.0, 1.0 - log))  # u e^u = 1 / beta
+    depth = lowest * math.exp(1 / lowest)
+    facts = Facts(
+        image=(depth, inf),
         limits=(0.0, inf),
         derivative_limits=(0.0, 1.0),
-        lipschitz=1.1133972752756767,
-        lipschitz_derivative=0.7357588823428847,
-        minimum=(-0.567143290409784, -0.09726013122763941),
-        family="gated",
-        year=2025,
+        lipschitz=1.1133972752756767 if standard else nan,
+        lipschitz_derivative=0.7357588823428847 if standard else nan,
+        minimum=(lowest, depth),
+        **about,
     )
+    return transformed(facts, alpha / gamma, gamma)
 
 
 declare(
@@ -202,24 +204,31 @@ def _b_silu_derivative(x: Array, alpha: ArrayLike = 1.67) -> Array:
 
 
 def _b_silu_facts(alpha: float) -> Facts:
-    if alpha != 1.67:  # no closed form elsewhere
-        return Facts(
-            image=(nan, inf),
-            minimum=(nan, nan),
-            limits=(-alpha / 2, inf),
-            derivative_limits=(0.0, 1.0),
-            lipschitz=nan,
-            lipschitz_derivative=nan,
-            family="gated",
-            year=2025,
-        )
+    def slope(x: float) -> float:
+        t = math.tanh(x / 2)
+        return (1 + t) / 2 + (x + alpha) * (1 - t * t) / 4
+
+    def ratio(x: float) -> float:  # f(x) / x
+        return 1 / (1 + math.exp(-x)) + (math.tanh(x / 2) / x * alpha / 2 if x else alpha / 4)
+
+    reach = 40.0 + math.fabs(alpha)
+    lowest = root(lambda x: x + math.exp(x) + 1 + alpha, -reach, min(reach, 700.0))
+    depth = -math.exp(lowest) - alpha / 2
+    bends = [  # where f'' changes its sign
+        root(lambda x: (x + alpha) * math.tanh(x / 2) - 2, *ends)
+        for ends in ((-reach, min(0.0, -alpha)), (max(0.0, -alpha), reach))
+    ]
+    zeros = {0.0}
+    if alpha < 0 and alpha != -2:  # on the far side of the minimum
+        zeros.add(root(ratio, -700.0, lowest) if lowest < 0 else root(ratio, lowest, reach))
     return Facts(
-        image=(-0.8999004665497565, inf),
-        limits=(-0.835, inf),
+        image=(depth, inf),
+        limits=(-alpha / 2, inf),
         derivative_limits=(0.0, 1.0),
-        lipschitz=1.2903772435223855,
-        lipschitz_derivative=0.5407994600896856,
-        minimum=(-2.7349004665497567, -0.8999004665497565),
+        lipschitz=max(math.fabs(slope(x)) for x in bends),
+        lipschitz_derivative=0.5407994600896856 if alpha == 1.67 else nan,
+        minimum=(lowest, depth),
+        zeros=tuple(sorted(zeros)),
         family="gated",
         year=2025,
     )
@@ -337,20 +346,14 @@ def _sgelu_derivative(x: Array, alpha: float | Array = 0.1) -> Array:
     return alpha * (lax.erf(x / jnp.sqrt(2.0)) + x * bell)
 
 
+def _sgelu_facts(alpha: float) -> Facts:
+    return gated(-alpha, alpha, NORMAL, family="gated", year=2019)
+
+
 declare(
     sgelu,
     derivative=_sgelu_derivative,
-    facts=lambda alpha: Facts(
-        image=(0.0, inf),
-        limits=(inf, inf),
-        derivative_limits=(-alpha, alpha),
-        lipschitz=1.2578082903703096 * alpha,
-        lipschitz_derivative=1.5957691216057308 * alpha,
-        parity="even",
-        minimum=(0.0, 0.0),
-        family="gated",
-        year=2019,
-    ),
+    facts=_sgelu_facts,
     formula=r"\alpha x\,\mathrm{erf}(x/\sqrt2)",
     reference="Yu & Su (2019), https://arxiv.org/abs/1911.03925",
     cases=({}, {"alpha": 1.0}),

@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from jaxacts._declare import Facts, declare, inf, nan
 from jaxacts._numerics import EXPONENTIAL, LARGEST, like, series, smooth, tails, waves, widen
 from jaxacts._numerics.phase import phase, with_value
+from jaxacts.activations._facts import LOGISTIC, gated
 
 __all__ = ["colu", "coslu", "fpflu", "pflu", "sinlu"]
 
@@ -264,7 +265,9 @@ def _sinlu_derivative(x: Array, a: float | Array = 1.0, b: float | Array = 1.0) 
 
 
 def _sinlu_facts(a: float, b: float) -> Facts:
-    if (a, b) != (1.0, 1.0):  # no closed form elsewhere
+    if a == 0 or b == 0:
+        return gated(0.0, 1.0, LOGISTIC, family="gated", year=2022)
+    if (a, b) not in ((1, 1), (-1, -1)):  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
             minimum=(nan, nan),
@@ -351,12 +354,14 @@ def _coslu_derivative(x: Array, a: float | Array = 1.0, b: float | Array = 1.0) 
 
 
 def _coslu_facts(a: float, b: float) -> Facts:
-    if (a, b) != (1.0, 1.0):  # no closed form elsewhere
+    if a == 0:
+        return gated(0.0, 1.0, LOGISTIC, family="gated", year=2023)
+    if (a, abs(b)) != (1, 1):  # no closed form elsewhere
         return Facts(
             image=(nan, inf),
             minimum=(nan, nan),
             limits=(0.0, inf),
-            derivative_limits=(0.0, nan),
+            derivative_limits=(0.0, nan if b else 1.0),
             lipschitz=nan,
             lipschitz_derivative=nan,
             zeros=(nan,),
