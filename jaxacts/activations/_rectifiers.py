@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import like, require, times, widen
+from jaxacts.activations._facts import constant
 
 __all__ = [
     "leaky_relu",
@@ -462,10 +463,9 @@ def _star_relu_derivative(x: Array, scale: ArrayLike = 0.8944, bias: ArrayLike =
 
 
 def _star_relu_facts(scale: float, bias: float) -> Facts:
-    about: dict[str, Any] = {"monotone": True, "family": "rectifier", "year": 2022}
+    about: dict[str, Any] = {"family": "rectifier", "year": 2022}
     if scale == 0:
-        zeros = None if bias == 0 else ()
-        return Facts((bias, bias), (bias, bias), (0.0, 0.0), 0.0, 0.0, parity="even", zeros=zeros, **about)
+        return constant(bias, **about)
     end = math.copysign(inf, scale)
     crossing = -bias / scale
     return Facts(
@@ -476,6 +476,7 @@ def _star_relu_facts(scale: float, bias: float) -> Facts:
         lipschitz_derivative=2 * math.fabs(scale),
         knots=(0.0,),
         smoothness=1,
+        monotone=True,
         zero_centred=2 * bias == -scale,
         zeros=None if bias == 0 else (math.sqrt(crossing),) if crossing > 0 else (),
         **about,

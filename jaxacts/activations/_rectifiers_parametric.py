@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
 from jaxacts._numerics import EXPONENTIAL, like, require, series, smooth, times, widen
+from jaxacts.activations._facts import rectifier
 
 __all__ = ["arelu", "sinerelu", "srelu"]
 
@@ -69,6 +70,8 @@ def _sinerelu_derivative(x: Array, epsilon: ArrayLike = 0.0025) -> Array:
 
 
 def _sinerelu_facts(epsilon: float) -> Facts:
+    if epsilon == 0:
+        return rectifier(family="rectifier", year=2018, aliases=("sine_relu",))
     return Facts(
         image=(-math.sqrt(2) * math.fabs(epsilon), inf),
         limits=(nan, inf),

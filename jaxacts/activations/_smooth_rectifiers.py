@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
-from jaxacts._declare import Facts, declare, inf, nan
+from jaxacts._declare import Facts, declare, inf, nan, unstated
 from jaxacts._numerics import EXPONENTIAL, LARGEST, like, quick, series, smooth, tails, widen
 from jaxacts._numerics.constants import LN2, ROOT_HALF
+from jaxacts.activations._facts import NORMAL, gated, rectifier, rounded, transformed
 
 __all__ = ["bent_identity", "log_cosh", "sau", "shifted_softplus", "smu", "softplus", "squareplus"]
 
@@ -67,21 +69,18 @@ def _softplus_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:
     return nn.sigmoid(beta * x)
 
 
+def _softplus_facts(beta: float) -> Facts:
+    about: dict[str, Any] = {"family": "smooth rectifier", "year": 2000, "aliases": ("smooth_relu",)}
+    if beta == 0:
+        return unstated(**about)
+    facts = Facts((0.0, inf), (0.0, inf), (0.0, 1.0), 1.0, 0.25, monotone=True, zeros=(), **about)
+    return transformed(facts, 1 / beta, beta)
+
+
 declare(
     softplus,
     derivative=_softplus_derivative,
-    facts=lambda beta: Facts(
-        image=(0.0, inf),
-        limits=(0.0, inf),
-        derivative_limits=(0.0, 1.0),
-        lipschitz=1.0,
-        lipschitz_derivative=beta / 4,
-        monotone=True,
-        zeros=(),
-        family="smooth rectifier",
-        year=2000,
-        aliases=("smooth_relu",),
-    ),
+    facts=_softplus_facts,
     formula=r"\log(1+e^{\beta x})/\beta",
     reference="Dugas, Bengio, Bélisle, Nadeau & Garcia, Incorporating Second-Order Functional Knowledge for "
     "Better Option Pricing, NIPS 13 (2000)",
@@ -149,20 +148,18 @@ def _squareplus_derivative(x: Array, b: ArrayLike = 4.0) -> Array:
     return jnp.where(x > 0, right, b / (2 * r) / (r + jnp.abs(x)))
 
 
+def _squareplus_facts(b: float) -> Facts:
+    about: dict[str, Any] = {"family": "smooth rectifier", "year": 2021}
+    if b <= 0:
+        return unstated(**about) if b else rectifier(nan, **about)
+    bend = 0.5 / b**0.5
+    return Facts((0.0, inf), (0.0, inf), (0.0, 1.0), 1.0, bend, monotone=True, zeros=(), **about)
+
+
 declare(
     squareplus,
     derivative=_squareplus_derivative,
-    facts=lambda b: Facts(
-        image=(0.0, inf),
-        limits=(0.0, inf),
-        derivative_limits=(0.0, 1.0),
-        lipschitz=1.0,
-        lipschitz_derivative=0.5 / b**0.5,
-        monotone=True,
-        zeros=(),
-        family="smooth rectifier",
-        year=2021,
-    ),
+    facts=_squareplus_facts,
     formula=r"(x+\sqrt{x^2+b})/2",
     reference="Barron (2021), https://arxiv.org/abs/2112.11687",
     cases=({}, {"b": 1.0}),
@@ -400,20 +397,7 @@ def _smu_derivative(x: Array, alpha: float | Array = 0.25, mu: float | Array = 1
 
 
 def _smu_facts(alpha: float, mu: float) -> Facts:
-    # f(x) = alpha x + sqrt(2) / (2 mu) gelu(sqrt(2) mu (1 - alpha) x), whose extrema scale only for alpha = 0
-    scale = 2**0.5 * mu * (1 - alpha)
-    peak = 1.12890414518516
-    return Facts(
-        image=(-inf, inf) if alpha > 0 else (-0.16997120747990366 / scale, inf),
-        limits=(-inf if alpha > 0 else 0.0, inf),
-        derivative_limits=(alpha, 1.0),
-        lipschitz=alpha + (1 - alpha) * peak,
-        lipschitz_derivative=(1 - alpha) * scale * 0.7978845608028654,
-        monotone=alpha + (1 - alpha) * (1 - peak) >= 0,
-        minimum=(-0.75179152469356446 / scale, -0.16997120747990366 / scale) if alpha == 0 else None,
-        family="smooth rectifier",
-        year=2021,
-    )
+    return gated(alpha, 1.0, NORMAL, 2**0.5 * mu * (1 - alpha), family="smooth rectifier", year=2021)
 
 
 declare(
@@ -472,21 +456,15 @@ def _sau_derivative(x: Array, alpha: float | Array = 0.15, beta: float | Array =
     return alpha + (1 - alpha) * lax.erfc(-beta * x / jnp.sqrt(2.0)) / 2
 
 
+def _sau_facts(alpha: float, beta: float) -> Facts:
+    about: dict[str, Any] = {"family": "smooth rectifier", "year": 2021}
+    return transformed(rounded(alpha, **about), 1 / beta, beta) if beta else unstated(**about)
+
+
 declare(
     sau,
     derivative=_sau_derivative,
-    facts=lambda alpha, beta: Facts(
-        image=(-inf if alpha > 0 else 0.0, inf),
-        limits=(-inf if alpha > 0 else 0.0, inf),
-        derivative_limits=(alpha, 1.0),
-        lipschitz=1.0,
-        lipschitz_derivative=(1 - alpha) * beta * 0.3989422804014327,
-        monotone=True,
-        # the zero depends on alpha without a closed form
-        zeros=(-0.747060958089639,) if (alpha, beta) == (0.15, 1.0) else () if alpha == 0 else (nan,),
-        family="smooth rectifier",
-        year=2021,
-    ),
+    facts=_sau_facts,
     formula=r"\alpha x+(1-\alpha)\left[x\,\Phi(\beta x)+\varphi(\beta x)/\beta\right]",
     reference="Biswas, Kumar, Banerjee & Pandey (2021), https://arxiv.org/abs/2109.13210",
     cases=({}, {"alpha": 0.0, "beta": 2.0}),
