@@ -13,6 +13,7 @@ from jaxacts._declare import Facts, declare, inf, nan
 from jaxacts._numerics import like, series, waves, widen
 from jaxacts._numerics.phase import phase, with_value
 from jaxacts._numerics.tails import beyond
+from jaxacts.activations._facts import constant
 
 __all__ = ["cosine", "exp_sin", "hosc", "sine", "snake"]
 
@@ -53,12 +54,14 @@ def _sine_derivative(x: Array, omega: float | Array = 1.0) -> Array:
 
 
 def _sine_facts(omega: float) -> Facts:
+    if omega == 0:
+        return constant(0.0, family="periodic", year=2020, aliases=("sin", "siren"))
     return Facts(
         image=(-1.0, 1.0),
         limits=(nan, nan),
         derivative_limits=(nan, nan),
-        lipschitz=omega,
-        lipschitz_derivative=omega**2,
+        lipschitz=abs(omega),
+        lipschitz_derivative=omega * omega,
         parity="odd",
         zero_centred=True,
         zeros=None,
@@ -113,12 +116,14 @@ def _cosine_derivative(x: Array, omega: float | Array = 1.0) -> Array:
 
 
 def _cosine_facts(omega: float) -> Facts:
+    if omega == 0:
+        return constant(1.0, family="periodic", aliases=("cos",))
     return Facts(
         image=(-1.0, 1.0),
         limits=(nan, nan),
         derivative_limits=(nan, nan),
-        lipschitz=omega,
-        lipschitz_derivative=omega**2,
+        lipschitz=abs(omega),
+        lipschitz_derivative=omega * omega,
         parity="even",
         zeros=None,
         family="periodic",
@@ -254,12 +259,15 @@ _HOSC_BEND = {2.0: 3.209052223938162, 8.0: 49.37425589804308}
 
 
 def _hosc_facts(beta: float) -> Facts:
+    if beta == 0:
+        return constant(0.0, family="periodic", year=2024)
+    top = math.tanh(abs(beta))
     return Facts(
-        image=(-math.tanh(beta), math.tanh(beta)),
+        image=(-top, top),
         limits=(nan, nan),
         derivative_limits=(nan, nan),
-        lipschitz=beta,
-        lipschitz_derivative=_HOSC_BEND.get(beta, nan),
+        lipschitz=abs(beta),
+        lipschitz_derivative=_HOSC_BEND.get(abs(beta), nan),
         parity="odd",
         zero_centred=True,
         zeros=None,
@@ -313,12 +321,14 @@ def _exp_sin_derivative(x: Array, a: float | Array = 1.0) -> Array:
 
 
 def _exp_sin_facts(a: float) -> Facts:
+    if a == 0:
+        return constant(1.0, family="periodic", year=2021)
     return Facts(
         image=(1 / math.e, math.e),
         limits=(nan, nan),
         derivative_limits=(nan, nan),
         lipschitz=1.4585285371362376 * abs(a),
-        lipschitz_derivative=math.e * a**2,
+        lipschitz_derivative=math.e * a * a,
         zeros=(),
         family="periodic",
         year=2021,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -11,6 +13,7 @@ from jaxacts._numerics import like, series, smooth, waves, widen
 from jaxacts._numerics.constants import PI
 from jaxacts._numerics.phase import phase
 from jaxacts._numerics.tails import beyond, inverse, negative
+from jaxacts.activations._facts import constant
 
 __all__ = ["asu", "dsu", "gabor", "gcu", "sinc"]
 
@@ -289,25 +292,32 @@ def _gabor_derivative(x: Array, omega: float | Array = 1.0, s: float | Array = 1
     return -(omega * jnp.sin(omega * x) + 2 * s * u * jnp.cos(omega * x)) * jnp.exp(-(u**2))
 
 
-# infimum, largest |f'| for the settings in use
+# infimum, largest |f'| at s = 1, by omega / s
 _GABOR = {
-    (1.0, 1.0): (-0.009005678148573857, 1.085094752790902),
-    (2.0, 0.5): (-0.577237334312874884, 1.812408471144195597),
+    0.0: (0.0, 0.8577638849607068),
+    1.0: (-0.009005678148573857, 1.085094752790902),
+    4.0: (-0.577237334312874884, 3.624816942288391),
 }
 
 
 def _gabor_facts(omega: float, s: float) -> Facts:
-    low, lipschitz = _GABOR.get((omega, s), (nan, nan))
+    about: dict[str, Any] = {"family": "periodic", "year": 2023}
+    bend = omega * omega + 2 * s * s  # at 0
+    if s == 0:
+        wave = Facts(
+            (-1.0, 1.0), (nan, nan), (nan, nan), abs(omega), bend, parity="even", zeros=None, **about
+        )
+        return wave if omega else constant(1.0, **about)
+    low, lipschitz = _GABOR.get(abs(omega / s), (nan, nan))
     return Facts(
         image=(low, 1.0),
         limits=(0.0, 0.0),
         derivative_limits=(0.0, 0.0),
-        lipschitz=lipschitz,
-        lipschitz_derivative=omega**2 + 2 * s**2,  # at 0
+        lipschitz=lipschitz * abs(s),
+        lipschitz_derivative=bend,
         parity="even",
-        zeros=None,
-        family="periodic",
-        year=2023,
+        zeros=None if omega else (),
+        **about,
     )
 
 
