@@ -19,7 +19,7 @@ from jaxacts._numerics.pair import Number, Pair, Scale
 from jaxacts._numerics.series import Series, _elementary
 
 Array = jax.Array
-Parameter = Series | float
+Parameter = series.Operand
 HALF_PI = PI / 2
 
 # where e^u is 0 to any precision, also times a power of u
@@ -36,6 +36,13 @@ def number(u: Parameter, like: Array) -> Array:
     """The value of a series or of a constant, as a float array."""
     value = u.value if isinstance(u, Series) else u
     return pr.to_float(value) if isinstance(value, Pair) else lax.full_like(like, float(value))
+
+
+def beside(x: Series, parameter: Parameter) -> Array:
+    """The value of a parameter, as an array like x."""
+    value = x.value
+    assert isinstance(value, Pair)
+    return number(parameter, value.head)
 
 
 def negative(x: Series) -> Array:
@@ -246,6 +253,7 @@ def _in_unit(x: Array, a: Array) -> tuple[Array, Array, Array]:
 __all__ = [
     "above",
     "arctan",
+    "beside",
     "beyond",
     "by_sign",
     "decay",
