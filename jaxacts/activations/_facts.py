@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxacts._declare import Facts, inf
+from jaxacts._declare import Facts, inf, nan
 
 __all__: list[str] = []
 
@@ -73,22 +73,29 @@ def transformed(facts: Facts, outer: float = 1.0, inner: float = 1.0) -> Facts:
         about = {"family": facts.family, "year": facts.year, "aliases": facts.aliases}
         return constant(0.0, **about)
     slope = outer * inner
-    low, high = (outer * end + 0.0 for end in facts.image)
-    left, right = (outer * end + 0.0 for end in facts.limits)
-    before, after = (slope * end + 0.0 for end in facts.derivative_limits)
+    if not (slope and math.isfinite(slope) and math.isfinite(1 / inner)):
+        raise OverflowError(f"{outer} f({inner} x) leaves the range of a double")
+    low, high = (_product(outer, end) for end in facts.image)
+    left, right = (_product(outer, end) for end in facts.limits)
+    before, after = (_product(slope, end) for end in facts.derivative_limits)
     minimum = facts.minimum if outer > 0 else None
     return dataclasses.replace(
         facts,
         image=(low, high) if outer > 0 else (high, low),
         limits=(left, right) if inner > 0 else (right, left),
         derivative_limits=(before, after) if inner > 0 else (after, before),
-        lipschitz=math.fabs(slope) * facts.lipschitz,
-        lipschitz_derivative=math.fabs(slope * inner) * facts.lipschitz_derivative,
-        kinks=tuple(sorted((point / inner + 0.0, slope * value + 0.0) for point, value in facts.kinks)),
+        lipschitz=_product(math.fabs(slope), facts.lipschitz),
+        lipschitz_derivative=_product(math.fabs(slope * inner), facts.lipschitz_derivative),
+        kinks=tuple(sorted((point / inner + 0.0, _product(slope, value)) for point, value in facts.kinks)),
         knots=tuple(sorted(point / inner + 0.0 for point in facts.knots)),
-        minimum=minimum and (minimum[0] / inner + 0.0, outer * minimum[1] + 0.0),
-        zeros=facts.zeros and tuple(sorted(zero / inner + 0.0 for zero in facts.zeros)),
+        minimum=minimum and (_product(1 / inner, minimum[0]), _product(outer, minimum[1])),
+        zeros=facts.zeros and tuple(sorted(_product(1 / inner, zero) for zero in facts.zeros)),
     )
+
+
+def _product(factor: float, value: float) -> float:
+    """A product without -0.0, and with the NaN of what is not stated, an object that equals itself."""
+    return nan if math.isnan(value) else factor * value + 0.0
 
 
 def root(g: Callable[[float], float], low: float, high: float) -> float:
@@ -177,6 +184,8 @@ def gated(left: float, right: float, gate: Gate, factor: float = 1.0, **about: A
     if factor != 1:
         return transformed(gated(left, right, gate, **about), 1 / factor, factor)
     mean, change = (left + right) / 2, right - left
+    if math.isinf(change):
+        raise OverflowError(f"a gate from {left} to {right} leaves the range of a double")
     flat = -change * gate.tail + 0.0
     limits = (-left * inf if left else flat, right * inf if right else flat)
     monotone = math.fabs(mean) >= change * gate.steepest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -313,7 +314,7 @@ def _gabor_facts(omega: float, s: float) -> Facts:
         image=(low, 1.0),
         limits=(0.0, 0.0),
         derivative_limits=(0.0, 0.0),
-        lipschitz=lipschitz * abs(s),
+        lipschitz=nan if math.isnan(lipschitz) else lipschitz * abs(s),
         lipschitz_derivative=bend,
         parity="even",
         zeros=None if omega else (),
