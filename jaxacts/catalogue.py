@@ -188,7 +188,7 @@ def properties(row: dict[str, Any]) -> list[str]:
     Reference:
       Rudin, Principles of Mathematical Analysis (1976), chapters 4 and 5
     """
-    bounded = not {"inf", "-inf"} & set(map(str, row["image"]))
+    bounded = not {"inf", "-inf", "nan", "None"} & set(map(str, row["image"]))
     held = {
         "monotone": row["monotone"],
         str(row["parity"]): row["parity"],

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
 from jaxacts._numerics.constants import LN2, ROOT_HALF
+from jaxacts._numerics.tails import near_zero, negative
 from jaxacts.activations._facts import LOGISTIC, gated, line, transformed
 
 __all__ = ["aptx", "lisht", "logish", "phish", "serf", "smish", "tanh_exp"]
@@ -391,8 +392,12 @@ declare(
 def _aptx_series(
     x: series.Series, alpha: series.Operand, beta: series.Operand, gamma: series.Operand
 ) -> series.Series:
-    # alpha + tanh u = (alpha - 1) + 2 sigmoid(2 u) keeps the left tail at alpha = 1
-    return gamma * x * ((alpha + -1.0) + 2.0 * series.sigmoid(2.0 * (beta * x)))
+    # alpha + tanh u, as the sum that does not cancel: at alpha = 1 on the left, at -1 on the right
+    u = beta * x
+    left = (alpha + -1.0) + 2.0 * series.sigmoid(2.0 * u)
+    right = (alpha + 1.0) - 2.0 * series.sigmoid(-2.0 * u)
+    gate = series.where(near_zero(u), alpha + series.tanh(u), series.where(negative(u), left, right))
+    return gamma * x * gate
 
 
 _aptx = smooth(

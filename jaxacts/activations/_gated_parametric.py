@@ -21,12 +21,20 @@ __all__ = ["acon_c", "aria2", "erfact", "flatten_t_swish", "pserf"]
 
 def _erfact_series(x: series.Series, alpha: series.Operand, beta: series.Operand) -> series.Series:
     u = beta * x
-    linear = series.exceeds(u, 12.0)  # the gate is erf(160000 alpha)
-    gate = series.erf(alpha * series.exp(series.where(linear, 0.0, u)))
-    return series.where(linear, x, x * gate)
+    large = series.exceeds(u, 80.0)  # the exponential would overflow
+    v = alpha * series.exp(series.where(large, 0.0, u))
+    linear = large | tails.beyond(v, 30.0)  # the gate is 1 to any precision
+    gate = series.erf(series.where(linear, 0.0, v))
+    sign = tails.beside(x, alpha)
+    far = series.where(sign < 0, -x, series.where(sign == 0, 0.0 * x, x))
+    return series.where(linear, far, x * gate)
 
 
-_erfact = smooth(_erfact_series, left=(0.0, 0.0), right=(1.0, 0.0))
+_erfact = smooth(
+    _erfact_series,
+    left=lambda alpha, beta: (tails.by_sign(beta, jnp.sign(alpha), lax.erf(1.0 * alpha), 0.0), 0.0),
+    right=lambda alpha, beta: (tails.by_sign(beta, 0.0, lax.erf(1.0 * alpha), jnp.sign(alpha)), 0.0),
+)
 
 
 def erfact(x: ArrayLike, alpha: ArrayLike = 0.75, beta: ArrayLike = 0.75) -> Array:
@@ -95,8 +103,11 @@ declare(
 
 _pserf = smooth(
     lambda x, gamma, delta: x * series.erf(gamma * series.softplus(delta * x)),
-    left=(0.0, 0.0),
-    right=(1.0, 0.0),
+    left=lambda gamma, delta: (tails.by_sign(delta, jnp.sign(gamma), lax.erf(math.log(2) * gamma), 0.0), 0.0),
+    right=lambda gamma, delta: (
+        tails.by_sign(delta, 0.0, lax.erf(math.log(2) * gamma), jnp.sign(gamma)),
+        0.0,
+    ),
 )
 
 
@@ -235,8 +246,8 @@ declare(
 
 _aria2 = smooth(
     lambda x, alpha, beta: x * series.exp(-(alpha * series.softplus(-(beta * x)))),
-    left=(0.0, 0.0),
-    right=(1.0, 0.0),
+    left=lambda alpha, beta: (tails.by_sign(beta, 1.0, 0.5**alpha, 0.0), 0.0),
+    right=lambda alpha, beta: (tails.by_sign(beta, 0.0, 0.5**alpha, 1.0), 0.0),
 )
 
 

@@ -86,12 +86,18 @@ def _golu_series(
     x: series.Series, alpha: series.Operand, beta: series.Operand, gamma: series.Operand
 ) -> series.Series:
     u = -(gamma * x)
-    gone = series.exceeds(u, 12.0)  # the gate is exp(-beta 160000)
-    gate = series.exp(-(beta * series.exp(series.where(gone, 0.0, u))))
+    large = series.exceeds(u, 80.0)  # the inner exponential would overflow
+    v = beta * series.exp(series.where(large, 0.0, u))
+    gone = large | tails.above(v, 800.0)
+    gate = series.exp(-series.where(gone, 0.0, v))
     return series.where(gone, 0.0, alpha * x * gate)
 
 
-_golu = smooth(_golu_series, left=(0.0, 0.0), right=lambda alpha, beta, gamma: (alpha, 0.0))
+_golu = smooth(
+    _golu_series,
+    left=lambda alpha, beta, gamma: (tails.by_sign(gamma, alpha, alpha * jnp.exp(-1.0 * beta), 0.0), 0.0),
+    right=lambda alpha, beta, gamma: (tails.by_sign(gamma, 0.0, alpha * jnp.exp(-1.0 * beta), alpha), 0.0),
+)
 
 
 def golu(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: ArrayLike = 1.0) -> Array:

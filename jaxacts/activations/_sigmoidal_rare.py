@@ -10,7 +10,7 @@ from jax import Array, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, nan, unstated
-from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
+from jaxacts._numerics import EXPONENTIAL, like, series, smooth, tails, widen
 from jaxacts._numerics.constants import ROOT_HALF
 from jaxacts._numerics.tails import above
 
@@ -261,10 +261,20 @@ def _soft_clipping_program(x, alpha):
     upper = above(x, 0.5)
     y = series.where(upper, 1.0 - x, x)
     lower = (series.softplus(alpha * y) - series.softplus(alpha * (y - 1.0))) / alpha
+    if not isinstance(alpha, float) or alpha < 1:
+        # one logarithm does not cancel where alpha is small; where it is large, it would overflow
+        flat = tails.beside(x, alpha) < 1
+        small = series.where(flat, alpha, 0.0 * x + 1.0)
+        gate = series.expm1(small) * series.sigmoid(alpha * (y - 1.0))
+        lower = series.where(flat, series.log1p(series.where(flat, gate, 0.0)) / alpha, lower)
     return series.where(upper, 1.0 - lower, lower)
 
 
-_soft_clipping = smooth(_soft_clipping_program, left=(0.0, 0.0), right=(0.0, 1.0))
+_soft_clipping = smooth(
+    _soft_clipping_program,
+    left=lambda alpha: (0.0, jnp.where(alpha < 0, 1.0, 0.0)),
+    right=lambda alpha: (0.0, jnp.where(alpha < 0, 0.0, 1.0)),
+)
 
 
 def soft_clipping(x: ArrayLike, alpha: ArrayLike = 50.0) -> Array:

@@ -359,7 +359,17 @@ def _smu_series(x: series.Series, alpha: series.Operand, mu: series.Operand) -> 
     return series.where(tails.negative(x), left, x - corner)
 
 
-_smu = smooth(_smu_series, left=lambda alpha, mu: (alpha, 0.0), right=(1.0, 0.0))
+def _smu_slope(side: int, alpha: ArrayLike, mu: ArrayLike) -> Array:
+    """The larger of alpha and 1 on the right, for mu > 0; the smaller one for mu < 0."""
+    alpha = jnp.asarray(alpha)
+    return ((1 + alpha) + side * jnp.sign(mu) * jnp.abs(1 - alpha)) / 2
+
+
+_smu = smooth(
+    _smu_series,
+    left=lambda alpha, mu: (_smu_slope(-1, alpha, mu), 0.0),
+    right=lambda alpha, mu: (_smu_slope(1, alpha, mu), 0.0),
+)
 
 
 def smu(x: ArrayLike, alpha: ArrayLike = 0.25, mu: ArrayLike = 1.0) -> Array:
@@ -421,7 +431,11 @@ def _sau_series(x: series.Series, alpha: series.Operand, beta: series.Operand) -
     return series.where(tails.negative(x), left, x + corner)
 
 
-_sau = smooth(_sau_series, left=lambda alpha, beta: (alpha, 0.0), right=(1.0, 0.0))
+_sau = smooth(
+    _sau_series,
+    left=lambda alpha, beta: (tails.by_sign(beta, 1.0, math.nan, alpha), 0.0),
+    right=lambda alpha, beta: (tails.by_sign(beta, alpha, math.nan, 1.0), 0.0),
+)
 
 
 def sau(x: ArrayLike, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:

@@ -34,24 +34,30 @@ def profile(contenders: Sequence[Contender], needs_gain: bool) -> tuple[dict[str
     Raises:
       ValueError: for a function that is not elementwise, or has no finite gain.
     """
-    known = {c.name: jaxacts.facts(c.fn) for c in contenders}
+    known = {c.name: _stated(c) for c in contenders}
     unknown = [c for c in contenders if known[c.name] is None]
     estimated = dict(zip([c.name for c in unknown], _suprema(unknown), strict=True))
     found = {}
     for contender in contenders:
-        facts = known[contender.name]
-        supremum = facts.lipschitz if facts is not None else estimated[contender.name]
+        stated = known[contender.name]
+        supremum = estimated[contender.name] if stated is None else stated
         found[contender.name] = {
             "source": contender.source,
             "gain": _gain(contender) if needs_gain else None,
             "sup_derivative": float(supremum) if math.isfinite(supremum) else None,
-            "sup_estimated": facts is None,
+            "sup_estimated": stated is None,
         }
     notes = []
     if unknown:
         listed = ", ".join(c.name for c in unknown)
         notes.append(f"sup |f'| of {listed} was estimated as the largest slope on a grid over [-50, 50].")
     return found, notes
+
+
+def _stated(contender: Contender) -> float | None:
+    """The supremum of |f'| that the catalogue states, if it does."""
+    facts = jaxacts.facts(contender.fn)
+    return None if facts is None or math.isnan(facts.lipschitz) else facts.lipschitz
 
 
 def _gain(contender: Contender) -> float:
