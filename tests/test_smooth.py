@@ -23,7 +23,7 @@ PARAMETRIC = [
     if isinstance(default, float) and default
 ]
 # Small and large where they are common, every other one in the slow run.
-COMMON = ("elu", "celu", "silu", "softplus", "squareplus", "gaussian", "sine", "cosine", "isru", "xielu")
+COMMON = ("elu", "silu", "softplus", "squareplus", "gaussian", "cosine", "isru")
 
 
 def on_numpy(f, x):
@@ -121,6 +121,6 @@ def test_the_leading_power_is_found():
     assert powers(x3, (1,), (), np.dtype(np.float32))[0] == (2, 2)
     times = lambda x, a: x * x * a  # noqa: E731
     # the derivative in a is x^2; an array parameter has a stand-in
-    assert powers(times, (0, 1), (None,), np.dtype(np.float32), 2.0**60) == ((2, 2), (2, 2))
+    assert powers(times, (0, 1), (None,), np.dtype(np.float32), True) == ((2, 2), (2, 2))
     falling = lambda x, a: a / (x * x + 1.0)  # noqa: E731
-    assert powers(falling, (0, 1), (None,), np.dtype(np.float32), 2.0**60) == ((0, 0), (-2, -2))
+    assert powers(falling, (0, 1), (None,), np.dtype(np.float32), True) == ((0, 0), (-2, -2))

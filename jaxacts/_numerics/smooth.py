@@ -163,7 +163,7 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     if bound is None:
         bound = (_SQUARABLE if inner else _LARGEST)[kind]
     extended = inner and _SQUARABLE[kind] <= bound < LARGEST[kind]
-    near, far = powers(program, orders, fixed, kind, bound if extended else None)
+    near, far = powers(program, orders, fixed, _judged(fixed, kind), extended)
     edge = pr.constant(x, bound)
     scaled, down = _brought_up(x, _TINY[kind][max(near)])
     inside = lax.clamp(lax.neg(edge), scaled, edge)
@@ -231,13 +231,19 @@ def _at_ends(x: Array, result: Array, factor: Array, power: tuple[int, int]) -> 
 _TYPICAL = tuple(1.3 * 0.8**k for k in range(8))
 
 
+def _judged(fixed: tuple[float | None, ...], kind: np.dtype) -> np.dtype:
+    """The type to find powers with: they are the same in all types, if the parameters are numbers there."""
+    single = all(p is None or p == 0 or 1e-30 < abs(p) < 1e30 for p in fixed)
+    return np.dtype(np.float32) if single else kind
+
+
 @functools.cache
 def powers(
     program: Callable[..., Series],
     orders: tuple[int, ...],
     fixed: tuple[float | None, ...],
     kind: np.dtype,
-    bound: float | None = None,
+    extended: bool = False,
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """The d for which a derivative is c x^d close to zero, and the p for which it is c x^p far out.
 
@@ -247,14 +253,14 @@ def powers(
       program: as for :func:`smooth`.
       orders: of the derivative, in x and in the array parameters.
       fixed: the parameters, None for arrays.
-      kind: the type.
-      bound: how far out is far; None asks for d alone.
+      kind: the type to compute with.
+      extended: whether p is wanted.
 
     Returns:
       d for x below and above zero, from 0 to 4; p towards -inf and +inf, from -3 to 3. They are 0 where the
       derivative vanishes or is not finite.
     """
-    ends = [_CLOSE[kind], bound or 1.0]
+    ends = [_CLOSE[kind], _SQUARABLE[kind] if extended else 1.0]
     points = np.array([sign * end / part for end in ends for sign in (-1, 1) for part in (1, 2)], kind)
     arrays = [np.full(points.shape, value, kind) for value in _TYPICAL[: fixed.count(None)]]
     run = lambda x, *arrays: pr.to_float(_coefficient(program, orders, fixed, x, arrays))  # noqa: E731
