@@ -161,10 +161,9 @@ def _step(equation: Any) -> Callable[..., Any]:
         whole = [np.broadcast_to(x, shape) for x, shape in zip(inputs, shapes, strict=True)]
         with jax.ensure_compile_time_eval():
             results = equation.primitive.bind(*whole, **params)
-        if not equation.primitive.multiple_results:
-            return np.asarray(results)
-        found = tuple(np.asarray(result) for result in results)
-        return found if len(found) > 1 else found[0]
+        several = results if equation.primitive.multiple_results else [results]
+        found = [np.asarray(result) for result in several]
+        return found[0] if len(found) == 1 else tuple(found)
 
     return hand_over
 
