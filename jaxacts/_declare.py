@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
@@ -179,8 +179,9 @@ def _takes_key(fn: Callable) -> bool:
     return code is not None and "key" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
-def _check_parameters(fn: Callable, params: Mapping[str, Any]) -> None:
-    known = _defaults(fn)
+def _check_parameters(fn: Callable, params: Mapping[str, Any], known: Iterable[str] | None = None) -> None:
+    """The names of parameters, against those with a default unless others are `known`."""
+    known = _defaults(fn) if known is None else known
     for name in params:
         if name not in known:
             allowed = ", ".join(known) or "none"
@@ -191,10 +192,8 @@ def _check_bound(fn: Callable, params: Mapping[str, Any]) -> None:
     """The names, and for parameters annotated as numbers the kinds, of what is to be bound to a function."""
     code = fn.__code__
     known = [name for name in code.co_varnames[1 : code.co_argcount] if name != "key"]
+    _check_parameters(fn, params, known)
     for name, value in params.items():
-        if name not in known:
-            allowed = ", ".join(known) or "none"
-            raise TypeError(f"{fn.__name__} has no parameter {name!r}; its parameters are: {allowed}")
         kind = fn.__annotations__.get(name)
         if kind in ("ArrayLike", "float", "int") and (value is None or isinstance(value, str | tuple)):
             raise TypeError(f"parameter {name!r} of {fn.__name__} must be a number, was {value!r}")

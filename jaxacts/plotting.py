@@ -304,15 +304,15 @@ def gradient_flow(
     names = list(dict.fromkeys(name for lines in panels.values() for name in lines))
     look = styles(names)
     for axes, (moment, lines) in zip(grid, panels.items(), strict=True):
-        for name, norms in lines.items():
-            middle, low, high = _spread(norms)
+        bands = {name: _spread(norms) for name, norms in lines.items()}
+        for name, (middle, low, high) in bands.items():
             layer = np.arange(1, len(middle) + 1)
             line = _line(look[name])
             every = max(1, len(layer) // 10)
             axes.plot(layer, middle, ms=5, markevery=every, label=name, **line)
             axes.fill_between(layer, low, high, color=line["color"], alpha=0.13, lw=0)
         axes.set(xlabel="weight layer, input side first", title=moment)
-        if any(np.isfinite(_spread(norms)[0]).any() for norms in lines.values()):
+        if any(np.isfinite(middle).any() for middle, *_ in bands.values()):
             axes.set_yscale("log")
         axes.title.set_fontsize(10)
         axes.xaxis.get_major_locator().set_params(integer=True)

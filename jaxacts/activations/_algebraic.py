@@ -9,6 +9,7 @@ from jax.typing import ArrayLike
 from jaxacts._declare import Facts, declare, inf
 from jaxacts._numerics import power, series, smooth, widen
 from jaxacts._numerics.constants import LN2, LN6
+from jaxacts.activations._facts import line
 
 __all__ = ["asinh", "cube", "hyper_sinh", "identity", "ncu", "quadratic", "square", "symlog"]
 
@@ -47,18 +48,7 @@ def _identity_derivative(x: Array) -> Array:
 declare(
     identity,
     derivative=_identity_derivative,
-    facts=Facts(
-        image=(-inf, inf),
-        limits=(-inf, inf),
-        derivative_limits=(1.0, 1.0),
-        lipschitz=1.0,
-        lipschitz_derivative=0.0,
-        monotone=True,
-        parity="odd",
-        zero_centred=True,
-        family="algebraic",
-        aliases=("linear",),
-    ),
+    facts=line(1.0, family="algebraic", aliases=("linear",)),
     formula="x",
     reference="Goodfellow, Bengio & Courville, Deep Learning, MIT Press (2016), section 6.2.2.1",
 )

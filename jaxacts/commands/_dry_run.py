@@ -17,10 +17,15 @@ def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
 
     Returns 1 when the folder would be refused, as the comparison itself does.
     """
-    from jaxacts.lab import execution
+    from jaxacts.lab import execution, sweep
+    from jaxacts.lab.errors import StoreError
 
-    whole, refused = plan, _refusal(plan, options.fresh)
-    plan = _part(plan, None if refused or options.fresh else _begun(plan), shard)
+    whole, refused, manifest = plan, None, None
+    try:
+        manifest = sweep.begun(plan, options.fresh)
+    except StoreError as error:
+        refused = str(error)
+    plan = _part(plan, manifest["batches"] if manifest else None, shard)
     workers = execution.workers(plan.platform, options.workers)
     seconds, compile_seconds = probe(plan, workers)
     runs = _runs(plan)
@@ -63,35 +68,6 @@ def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
 
 def _count(number: int, word: str, several: str = "") -> str:
     return f"{number} {word if number == 1 else several or word + 's'}"
-
-
-def _refusal(plan: Any, fresh: bool) -> str | None:
-    """Why the comparison would not use its folder; None when it would."""
-    from jaxacts.lab import config, store
-    from jaxacts.lab.errors import StoreError
-
-    folder = plan.folder
-    if folder.exists() and not folder.is_dir():
-        return f"{folder} is a file, not a folder"
-    if fresh:
-        return None
-    if not (folder / store.MANIFEST).exists():
-        left = (folder / store.CURVES).exists() or (folder / store.BATCHES).exists()
-        return f"{folder} has results but no {store.MANIFEST}" if left else None
-    try:
-        config.refuse_difference(folder, store.read_manifest(folder)["config"], plan.plain)
-    except StoreError as error:
-        return str(error)
-    return None
-
-
-def _begun(plan: Any) -> list[list[int]] | None:
-    """The batches into which the runs were cut when the folder was begun."""
-    from jaxacts.lab import store
-
-    if not (plan.folder / store.MANIFEST).exists():
-        return None
-    return store.read_manifest(plan.folder)["batches"]
 
 
 def _part(plan: Any, begun: list[list[int]] | None, shard: tuple[int, int] | None) -> Any:

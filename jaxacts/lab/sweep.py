@@ -271,12 +271,31 @@ def _results(what: Plan, manifest: dict[str, Any], group: Group | None) -> Resul
 
 
 def _open(what: Plan, fresh: bool) -> dict[str, Any] | None:
-    """The manifest of the folder, None when it has to be made; refuses other configurations."""
+    """The manifest of the folder, None when it has to be made, after discarding what is not wanted."""
+    manifest = begun(what, fresh)
+    if fresh:
+        _discard(what.folder)
+    return manifest
+
+
+def begun(what: Plan, fresh: bool = False) -> dict[str, Any] | None:
+    """The manifest of the plan's folder, None when it has to be made; nothing is written.
+
+    Args:
+      what: the plan.
+      fresh: what is in the folder does not count.
+
+    Returns:
+      The manifest, or None.
+
+    Raises:
+      StoreError: when the comparison would refuse the folder.
+    """
     folder = what.folder
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, not a folder")
     if fresh:
-        _discard(folder)
+        return None
     if not (folder / store.MANIFEST).exists():
         if (folder / store.CURVES).exists() or (folder / store.BATCHES).exists():
             raise StoreError(
