@@ -28,6 +28,7 @@ import jaxacts
 from experiments import _common as common
 from experiments import _train as trainer
 from jaxacts.lab import load_dataset, mlp, training
+from jaxacts.lab.switch import switch
 
 BOUNDED = {"tanh", "sigmoid"}
 RECTIFIERS = {"relu", "leaky_relu", "elu", "softplus", "silu", "gelu"}  # linear far from the origin
@@ -68,7 +69,7 @@ def run(config: Config) -> Results:
     branches = tuple(getattr(jaxacts, name) for name in names)
     gains = [float(jaxacts.moments.gain(f, kind="he")) for f in branches]
     program = training.Program(branches, task="regression", measure=())
-    choose = training.switch(branches).plain
+    choose = switch(branches).plain
     predict = jax.jit(lambda n, parameters, x: mlp.apply(parameters, x, functools.partial(choose, n)).output)
     # The lab standardises numbers and sums; they stay a linear function of each other, which is found here.
     inputs = np.column_stack([dataset.x_train, np.ones(len(dataset.x_train))])

@@ -28,6 +28,7 @@ import jaxacts
 from experiments import _common as common
 from experiments import _train as trainer
 from jaxacts.lab import load_dataset, measures, mlp, training
+from jaxacts.lab.switch import switch
 
 NAMES = ("relu", "leaky_relu", "elu", "gelu")
 
@@ -65,7 +66,7 @@ def run(config: Config) -> Results:
     dataset = load_dataset("digits")
     branches = tuple(getattr(jaxacts, name) for name in NAMES)
     gains = [float(jaxacts.moments.gain(f, kind="he")) for f in branches]
-    choose = training.switch(branches)
+    choose = switch(branches)
     data = trainer.parts(dataset)
     program = training.Program(branches, optimizer=config.optimizer, measure=())
     stops = list(range(config.every, config.steps + 1, config.every))

@@ -25,7 +25,8 @@ import numpy as np
 import jaxacts
 from experiments import _common as common
 from experiments import _signal as signal
-from jaxacts.lab import load_dataset, mlp, training
+from jaxacts.lab import load_dataset, mlp
+from jaxacts.lab.switch import switch
 
 NAMES = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu")
 # Multiplies the loss: the gradients of deep sigmoid networks would fall out of float32's range otherwise.
@@ -57,7 +58,7 @@ class Results(NamedTuple):
 @functools.cache
 def _flow():
     """One function for all activations; compiled once a depth."""
-    choose = training.switch(tuple(getattr(jaxacts, name) for name in NAMES))
+    choose = switch(tuple(getattr(jaxacts, name) for name in NAMES))
 
     @jax.jit
     def flow(index, parameters, x, y, zeros):

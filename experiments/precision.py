@@ -31,6 +31,7 @@ import jaxacts
 from experiments import _common as common
 from experiments import _train as trainer
 from jaxacts.lab import load_dataset, mlp, training
+from jaxacts.lab.switch import switch, value_and_slope
 
 LIBRARIES = ("jax.nn", "jaxacts")
 PRECISIONS = ("float16", "bfloat16")
@@ -86,7 +87,7 @@ class Results(NamedTuple):
 @functools.cache
 def _looker(precision: str, names: tuple[str, ...]):
     dtype = training.PRECISIONS[precision]
-    choose, smallest = training.switch(_branches(names)), float(jnp.finfo(dtype).smallest_subnormal)
+    choose, smallest = switch(_branches(names)), float(jnp.finfo(dtype).smallest_subnormal)
     # XLA may flush numbers below the smallest normal one to zero: those zeros are nobody's formula.
     smallest = max(smallest, float(jnp.finfo(dtype).tiny))
 
@@ -121,9 +122,9 @@ def _reach(config: Config) -> tuple[np.ndarray, np.ndarray]:
         for n, name in enumerate(config.activations):
             for s, sign in enumerate((-1, 1)):
                 for k, f in enumerate(_functions(name)):
-                    slope = np.asarray(training.value_and_slope(f)(sign * x)[1].astype(jnp.float32))
+                    slope = np.asarray(value_and_slope(f)(sign * x)[1].astype(jnp.float32))
                     first[p, n, k, s] = _first(x, slope)
-                true = training.value_and_slope(_functions(name)[1])(sign * x.astype(jnp.float32))[1]
+                true = value_and_slope(_functions(name)[1])(sign * x.astype(jnp.float32))[1]
                 true = np.asarray(true)
                 ideal[p, n, s] = _first(x, np.where(np.abs(true) < float(jnp.finfo(dtype).tiny), 0, true))
     return first, ideal

@@ -32,6 +32,7 @@ from experiments import _train as trainer
 from jaxacts import lab
 from jaxacts.lab import mlp, training
 from jaxacts.lab.outcomes import steps_to_target
+from jaxacts.lab.switch import switch
 
 
 def sigmoid_centred(x: jax.Array) -> jax.Array:
@@ -100,7 +101,7 @@ def _gain(f) -> float:
 @functools.cache
 def _measured(branches):
     """Sign agreement of the second layer's gradients, and the power of the first layer's outputs."""
-    choose = training.switch(branches)
+    choose = switch(branches)
 
     @jax.jit
     def measure(index, parameters, x, y):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import jaxacts
-from jaxacts.lab import measures, mlp, profiles, training
+from jaxacts.lab import measures, mlp, profiles
 from jaxacts.lab.config import contenders
+from jaxacts.lab.switch import value_and_slope
 
 
 def by_numpy(parameters, x, f):
@@ -223,7 +224,7 @@ def test_value_and_slope_serves_functions_with_either_kind_of_rule():
         return jnp.clip(z, -1.0, 1.0)
 
     clip.defvjp(lambda z: (clip(z), None), lambda _, g: (g,))  # a straight-through estimator
-    value, slope = training.value_and_slope(clip)(jnp.array([-3.0, 0.5]))
+    value, slope = value_and_slope(clip)(jnp.array([-3.0, 0.5]))
     np.testing.assert_array_equal(value, [-1.0, 0.5])
     np.testing.assert_array_equal(slope, [1.0, 1.0])
 
@@ -233,7 +234,7 @@ def test_value_and_slope_of_the_catalogue_are_its_own(x64):
     names = ["sigmoid", "tanh", "relu", "elu", "gelu", "silu", "mish", "softplus"]
     functions = [getattr(jaxacts, name) for name in names]
     analytic = [jaxacts.derivative(f) for f in functions]  # textbook forms, no part of autodiff
-    found = jax.jit(lambda z: [training.value_and_slope(f)(z) for f in functions])(z)
+    found = jax.jit(lambda z: [value_and_slope(f)(z) for f in functions])(z)
     truth = jax.jit(lambda z: [(f(z), g(z)) for f, g in zip(functions, analytic, strict=True)])(
         z.astype(np.float64)
     )
@@ -243,7 +244,7 @@ def test_value_and_slope_of_the_catalogue_are_its_own(x64):
         np.testing.assert_allclose(value, expected, rtol=5e-7, atol=1e-37, err_msg=name)
         # beside a zero of the slope the promise is of the larger neighbourhood, whose slopes are about 0.1
         np.testing.assert_allclose(slope, gradient, rtol=6e-7, atol=6e-8, err_msg=name)
-    value, slope = training.value_and_slope(jaxacts.gelu)(jnp.ones(2, jnp.bfloat16))
+    value, slope = value_and_slope(jaxacts.gelu)(jnp.ones(2, jnp.bfloat16))
     assert value.dtype == slope.dtype == jnp.bfloat16
 
 

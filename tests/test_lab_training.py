@@ -10,6 +10,7 @@ import pytest
 
 import jaxacts
 from jaxacts.lab import config, execution, mlp, training
+from jaxacts.lab.switch import value_and_slope
 
 ACTIVATIONS = (jaxacts.tanh, jaxacts.relu, jaxacts.silu)
 FEATURES, CLASSES, DEPTH, WIDTH, STEPS, BATCH = 5, 3, 3, 8, 12, 10
@@ -326,7 +327,7 @@ def test_bad_settings():
     with pytest.raises(ValueError, match="optimizer must be one of adam, sgd, momentum"):
         training.transformation("lion")
     with pytest.raises(ValueError, match="must keep the shape"):
-        jax.eval_shape(training.value_and_slope(lambda z: z[:1]), jnp.ones(3))
+        jax.eval_shape(value_and_slope(lambda z: z[:1]), jnp.ones(3))
 
 
 def test_every_axis_of_the_grid_may_be_a_list():

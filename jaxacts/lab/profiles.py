@@ -12,7 +12,7 @@ import numpy as np
 
 import jaxacts
 from jaxacts.lab.config import Contender
-from jaxacts.lab.training import value_and_slope
+from jaxacts.lab.switch import value_and_slope
 
 # Where the slope of a function without a record is looked for; 1/500 apart inside, where activations bend.
 _GRID = np.unique(np.concatenate([np.linspace(-10, 10, 10001), np.linspace(-50, 50, 2001)])).astype(

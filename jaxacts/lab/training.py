@@ -19,7 +19,9 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from jaxacts.lab import measures, mlp, spectra
+from jaxacts.lab import measures, mlp, scoring, spectra
+from jaxacts.lab.records import Records, join
+from jaxacts.lab.switch import switch
 
 OPTIMIZERS = ("adam", "sgd", "momentum")
 PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
@@ -165,95 +167,7 @@ def _optimizer_shapes(optimizer: str, tree: Any, leaves: tuple[Any, ...]) -> Any
     return jax.eval_shape(transformation(optimizer).init, parameters)
 
 
-def value_and_slope(f: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
-    """A function of z that returns f(z) and f'(z) elementwise, together: f itself and its `jax.vjp`.
-
-    Args:
-      f: an elementwise function.
-
-    Returns:
-      A function returning a pair of arrays with the shape and dtype of its argument.
-
-    Example:
-      >>> from jaxacts.lab.training import value_and_slope
-      >>> value_and_slope(jaxacts.relu)(jnp.array([-1.0, 2.0]))
-      (Array([0., 2.], dtype=float32), Array([0., 1.], dtype=float32))
-    """
-
-    def both(z: Array) -> tuple[Array, Array]:
-        value, pull = jax.vjp(f, z)
-        if value.shape != z.shape:
-            raise ValueError(
-                f"an activation must keep the shape of its input; {z.shape} became {value.shape}"
-            )
-        return value.astype(z.dtype), pull(jnp.ones_like(value))[0]
-
-    return both
-
-
-class Switch(NamedTuple):
-    """One of several elementwise functions, chosen by a traced index.
-
-    Attributes:
-      plain: (index, z) -> f(z).
-      pair: (index, z) -> (f(z), f'(z)), computed together.
-      trained: (index, z) -> f(z), with a gradient rule that stores one array.
-    """
-
-    plain: Callable[[Array, Array], Array]
-    pair: Callable[[Array, Array], tuple[Array, Array]]
-    trained: Callable[[Array, Array], Array]
-
-
-def switch(branches: tuple[Callable[[Array], Array], ...]) -> Switch:
-    """Make the functions that choose among `branches`.
-
-    Without a rule of its own JAX would keep the residuals of all branches for the backward pass. The rule
-    keeps f'(z), computed with f(z) where both can share an exponential, so the backward pass is one
-    multiplication and needs no second switch. Each is jitted, so that layers of equal shape are traced once.
-
-    Args:
-      branches: the functions.
-
-    Returns:
-      A :class:`Switch`.
-
-    Example:
-      >>> from jaxacts.lab.training import switch
-      >>> chosen = switch((jaxacts.relu, jaxacts.tanh))
-      >>> float(jax.grad(chosen.trained, argnums=1)(0, -1.0))
-      0.0
-    """
-    pairs = [value_and_slope(f) for f in branches]
-    values = [lambda z, pair=pair: pair(z)[0] for pair in pairs]  # the compiler drops the unused slope
-
-    @jax.jit
-    def plain(index: Array, z: Array) -> Array:
-        return lax.switch(index, values, z)
-
-    @jax.jit
-    def pair(index: Array, z: Array) -> tuple[Array, Array]:
-        return lax.switch(index, pairs, z)
-
-    trained = jax.custom_vjp(plain)
-    trained.defvjp(pair, lambda slope, cotangent: (None, cotangent * slope))
-    return Switch(plain, pair, trained)
-
-
-def _losses(task: str, output: Array, target: Array) -> Array:
-    if task == "classification":
-        # By one-hot targets, not by labels: no gather, whose gradient is a slow scatter.
-        return jax.nn.logsumexp(output, axis=1) - (output * target).sum(1)
-    return jnp.square(output - target).mean(1)
-
-
-def _metric(task: str, output: Array, target: Array) -> Array:
-    if task == "classification":
-        return (output.argmax(1) == target.argmax(1)).astype(jnp.float32).mean()
-    return 1.0 - jnp.square(output - target).sum() / jnp.square(target - target.mean(0)[None]).sum()
-
-
-def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]]:
+def make_train(program: Program) -> Callable[..., tuple[State, Records]]:
     """The training program.
 
     Args:
@@ -284,7 +198,6 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
     update = transformation(program.optimizer).update
     choose = switch(program.branches)
     dtype = PRECISIONS[program.precision]
-    metric = "accuracy" if program.task == "classification" else "score"
     layers: Any = {"normalisation": program.normalisation, "residual": program.residual}
 
     def cast_to(dtype: Any, tree: Any) -> Any:
@@ -311,7 +224,7 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
                 parameters, x, activation, statistics=state.statistics, training=True,
                 dropout=run.dropout if program.dropout else None, key=key,
             )  # fmt: skip
-            loss = _losses(program.task, out.output, y).mean()
+            loss = scoring.losses(program.task, out.output, y).mean()
             scaled = loss if state.scale is None else loss * state.scale[0]
             return scaled, (loss, out.statistics)
 
@@ -328,35 +241,31 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
             new = _rescale(state, new, gradients)
         return new, loss, (gradients if kept else None, state.parameters if both else None)
 
-    def evaluate(state: State, run: Run, data: Data) -> dict[str, Array]:
+    def evaluate(state: State, run: Run, data: Data) -> tuple[Any, ...]:
         # Layers run as a loop even when few: less code to compile, and evaluation is rare.
         state = state._replace(parameters=mlp.stacked(state.parameters))
         slopes_wanted = bool({"dead", "saturated"} & set(program.measure))
-        rows = len(data.x_validation)
+        validation = len(data.x_validation)
 
-        def watched(z: Array) -> tuple[Array, dict[str, Array]]:
+        # Both splits in one pass, as every activation site is one more copy of all branches to compile.
+        examples = jnp.concatenate([data.x_validation, data.x_test])
+
+        def watched(z: Array) -> tuple[Array, Records]:
             # Measured here, layer by layer: storing the tables of all layers takes longer than all the rest.
             if slopes_wanted:
                 value, slope = choose.pair(run.activation, z)
             else:
                 value = slope = choose.plain(run.activation, z)
-            return value, measures.layer_measures(
-                z[:rows], slope[:rows], value[:rows], run.supremum, program.measure
+            found = measures.layer_measures(
+                z[:validation], slope[:validation], value[:validation], run.supremum, program.measure
             )
+            return value, join(found)
 
-        # Both splits in one pass, as every activation site is one more copy of all branches to compile.
-        examples = jnp.concatenate([data.x_validation, data.x_test])
-        parameters, x = cast_to(dtype, (state.parameters, examples))
-        output, found = mlp.watch(parameters, x, watched, statistics=state.statistics, **layers)
-        output = output.astype(jnp.float32)
-        found.update(whole_network(state, run, data))
-        for part, predicted, target in (
-            ("validation", output[:rows], data.y_validation),
-            ("test", output[rows:], data.y_test),
-        ):
-            found[f"{part}_loss"] = _losses(program.task, predicted, target).mean()
-            found[f"{part}_{metric}"] = _metric(program.task, predicted, target)
-        return found
+        parameters, examples = cast_to(dtype, (state.parameters, examples))
+        output, of_layers = mlp.watch(parameters, examples, watched, statistics=state.statistics, **layers)
+        targets = {"validation": data.y_validation, "test": data.y_test}
+        found = scoring.scores(program.task, output.astype(jnp.float32), targets)
+        return of_layers, whole_network(state, run, data), found
 
     def whole_network(state: State, run: Run, data: Data) -> dict[str, Array]:
         """Measures of all layers together, in float32 whatever the precision of training."""
@@ -374,13 +283,14 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
         if "sharpness" in program.measure:
             x, y = data.x_train[: measures.EXAMPLES], data.y_train[: measures.EXAMPLES]
             found["sharpness"] = spectra.sharpness(
-                lambda parameters: _losses(program.task, network(parameters, x), y).mean(), state.parameters
+                lambda parameters: scoring.losses(program.task, network(parameters, x), y).mean(),
+                state.parameters,
             )
         return found
 
     def train(
         state: State, run: Run, data: Data, order: Array, begin: Any, stops: Array
-    ) -> tuple[State, dict[str, Array]]:
+    ) -> tuple[State, Records]:
         chex.assert_rank([data.x_train, data.y_train, order], 2)
         chex.assert_equal_shape_prefix([data.x_train, data.y_train], 1)
         zeros = jax.tree.map(jnp.zeros_like, state.parameters)
@@ -402,7 +312,8 @@ def make_train(program: Program) -> Callable[..., tuple[State, dict[str, Array]]
             )
             measured = measures.step_measures(gradients, before, state.parameters, program.measure)
             mean_loss = total / (stop - now).astype(jnp.float32)
-            return (state, stop), {"train_loss": mean_loss, **measured, **evaluate(state, run, data)}
+            found = evaluate(state, run, data)
+            return (state, stop), join({"train_loss": mean_loss, **measured}, *found)
 
         (state, _), records = lax.scan(until, (state, begin), jnp.asarray(stops, jnp.int32))
         return state, records
