@@ -16,6 +16,7 @@ from jaxacts._numerics.smooth import powers
 
 TINY = [0.0, 1e-37, 1e-30, 1e-20, 3e-16, 1e-14, 2.8e-14, 1e-12, 1e-9]
 POINTS = np.array([*TINY, *(-x for x in TINY[1:])], np.float32)
+LOG_3_2 = 0.4054651081081644
 PARAMETRIC = [
     (name, key)
     for name in jaxacts.records()
@@ -124,3 +125,32 @@ def test_the_leading_power_is_found():
     assert powers(times, (0, 1), (None,), np.dtype(np.float32), True) == ((2, 2), (2, 2))
     falling = lambda x, a: a / (x * x + 1.0)  # noqa: E731
     assert powers(falling, (0, 1), (None,), np.dtype(np.float32), True) == ((0, 0), (-2, -2))
+
+
+# Parameters with which a function is a line: (slope, intercept) on either side of the origin.
+LINES = (
+    ("sine", {"omega": 0.0}, (0.0, 0.0), (0.0, 0.0)),
+    ("cosine", {"omega": 0.0}, (0.0, 1.0), (0.0, 1.0)),
+    ("inverse_quadratic", {"a": 0.0}, (0.0, 1.0), (0.0, 1.0)),
+    ("inverse_multiquadratic", {"a": 0.0}, (0.0, 1.0), (0.0, 1.0)),
+    ("logish", {"alpha": 2.0, "beta": 0.0}, (2 * LOG_3_2, 0.0), (2 * LOG_3_2, 0.0)),
+    ("smish", {"alpha": 2.0, "beta": 0.0}, (10 / 13, 0.0), (10 / 13, 0.0)),
+    ("golu", {"alpha": 2.0, "beta": 0.0}, (2.0, 0.0), (2.0, 0.0)),
+    ("xielu", {"alpha_p": 0.0, "alpha_n": 0.0, "beta": 0.5}, (0.5, 0.0), (0.5, 0.0)),
+)
+
+
+@pytest.mark.parametrize("traced", [False, True], ids=["numbers", "arrays"])
+@pytest.mark.parametrize(("name", "parameters", "left", "right"), LINES, ids=[line[0] for line in LINES])
+def test_a_function_that_is_a_line_is_one_up_to_infinity(name, parameters, left, right, traced):
+    f = getattr(jaxacts, name)
+    size = np.array([1e-3, 1.0, 100.0, 1e30, 1e38, np.inf], np.float32)
+    p = {key: jnp.float32(value) for key, value in parameters.items()}
+    both = lambda x, p: jax.value_and_grad(lambda x: f(x, **(p if traced else parameters)))(x)  # noqa: E731
+    both = jax.jit(jax.vmap(both, (0, None)))
+    for sign, (slope, intercept) in ((-1, left), (1, right)):
+        value, found = both(sign * size, p)
+        exact = slope * sign * size.astype(float) + intercept if slope else np.full(size.shape, intercept)
+        # four units of the last place, the promise for float32
+        np.testing.assert_allclose(value, exact, rtol=4 * 2.0**-23)
+        np.testing.assert_allclose(found, np.full(size.shape, slope), rtol=4 * 2.0**-23)

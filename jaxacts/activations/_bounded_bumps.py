@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxacts._declare import Facts, declare, inf, unstated
 from jaxacts._numerics import like, series, smooth, widen
 from jaxacts._numerics.constants import ROOT_HALF
-from jaxacts._numerics.tails import beyond, inverse, shrink
+from jaxacts._numerics.tails import beyond, by_sign, inverse, shrink
 from jaxacts.activations._facts import constant
 
 __all__ = ["gaussian", "inverse_multiquadratic", "inverse_quadratic", "laplacian"]
@@ -154,7 +154,11 @@ def _inverse_quadratic_program(x, a):
     return series.where(beyond(u, 1.0), square / (1.0 + square), 1.0 / (1.0 + u * u))
 
 
-_inverse_quadratic = smooth(_inverse_quadratic_program, left=(0.0, 0.0), right=(0.0, 0.0))
+def _far_out(a: float | Array) -> tuple[float, Array]:
+    return 0.0, by_sign(a, 0.0, 1.0, 0.0)
+
+
+_inverse_quadratic = smooth(_inverse_quadratic_program, left=_far_out, right=_far_out)
 
 
 def inverse_quadratic(x: ArrayLike, a: ArrayLike = 1.0) -> Array:
@@ -223,7 +227,7 @@ def _inverse_multiquadratic_program(x, a):
     return series.where(beyond(u, 1.0), w / series.sqrt(a * a + w * w), 1.0 / series.sqrt(1.0 + u * u))
 
 
-_inverse_multiquadratic = smooth(_inverse_multiquadratic_program, left=(0.0, 0.0), right=(0.0, 0.0))
+_inverse_multiquadratic = smooth(_inverse_multiquadratic_program, left=_far_out, right=_far_out)
 
 
 def inverse_multiquadratic(x: ArrayLike, a: ArrayLike = 1.0) -> Array:
@@ -249,8 +253,9 @@ def inverse_multiquadratic(x: ArrayLike, a: ArrayLike = 1.0) -> Array:
       Ramasinghe & Lucey, ECCV 2022, https://arxiv.org/abs/2111.15135
     """
     x, narrow = widen(x)
-    x, factor = shrink(x)  # far out f is 1 / |a x| as far as floats go
-    return narrow(factor * _inverse_multiquadratic(x, like(a, x)))
+    a = like(a, x)
+    x, factor = shrink(x, a != 0)  # far out f is 1 / |a x| as far as floats go
+    return narrow(factor * _inverse_multiquadratic(x, a))
 
 
 def _inverse_multiquadratic_derivative(x: Array, a: float | Array = 1.0) -> Array:

@@ -118,9 +118,11 @@ def xielu(x: ArrayLike, alpha_p: ArrayLike = 0.8, alpha_n: ArrayLike = 0.8, beta
     x, narrow = widen(x)
     alpha_p, alpha_n, beta = (like(p, x) for p in (alpha_p, alpha_n, beta))
     # the right half is a polynomial, which may overflow where it is right to do so
-    right = jnp.where(x > 0, x, 0.0)
+    line = (x == inf) & (alpha_p == 0)  # where it is none, and its square would be 0 times infinity
+    right = jnp.where((x > 0) & ~line, x, 0.0)
     left = jnp.where(x > 0, 0.0, x)
-    return narrow(jnp.where(x > 0, right * (alpha_p * right + beta), _xielu_left(left, alpha_n, beta)))
+    right = jnp.where(line, beta * jnp.where(line, x, 0.0), right * (alpha_p * right + beta))
+    return narrow(jnp.where(x > 0, right, _xielu_left(left, alpha_n, beta)))
 
 
 def _xielu_derivative(

@@ -10,8 +10,8 @@ from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf
-from jaxacts._numerics import EXPONENTIAL, like, series, smooth, widen
-from jaxacts._numerics.constants import LN2, ROOT_HALF
+from jaxacts._numerics import EXPONENTIAL, like, series, smooth, tails, widen
+from jaxacts._numerics.constants import ROOT_HALF
 from jaxacts._numerics.tails import near_zero, negative
 from jaxacts.activations._facts import LOGISTIC, gated, line, transformed
 
@@ -194,8 +194,8 @@ declare(
 
 _logish = smooth(
     lambda x, alpha, beta: alpha * x * series.log1p(series.sigmoid(beta * x)),
-    left=lambda alpha, beta: ((1 - jnp.sign(beta)) / 2 * alpha * float(LN2), 0.0),
-    right=lambda alpha, beta: ((1 + jnp.sign(beta)) / 2 * alpha * float(LN2), 0.0),
+    left=lambda alpha, beta: (alpha * tails.by_sign(beta, math.log(2), math.log(1.5), 0.0), 0.0),
+    right=lambda alpha, beta: (alpha * tails.by_sign(beta, 0.0, math.log(1.5), math.log(2)), 0.0),
 )
 
 
@@ -261,8 +261,8 @@ declare(
 
 _smish = smooth(
     lambda x, alpha, beta: alpha * x * series.tanh(series.log1p(series.sigmoid(beta * x))),
-    left=lambda alpha, beta: ((1 - jnp.sign(beta)) / 2 * alpha * 0.6, 0.0),
-    right=lambda alpha, beta: ((1 + jnp.sign(beta)) / 2 * alpha * 0.6, 0.0),
+    left=lambda alpha, beta: (alpha * tails.by_sign(beta, 0.6, 5 / 13, 0.0), 0.0),
+    right=lambda alpha, beta: (alpha * tails.by_sign(beta, 0.0, 5 / 13, 0.6), 0.0),
 )
 
 

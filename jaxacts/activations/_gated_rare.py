@@ -88,15 +88,21 @@ def _golu_series(
     u = -(gamma * x)
     large = series.exceeds(u, 80.0)  # the inner exponential would overflow
     v = beta * series.exp(series.where(large, 0.0, u))
-    gone = large | tails.above(v, 800.0)
+    gone = (large & (tails.beside(x, beta) != 0)) | tails.above(v, 800.0)
     gate = series.exp(-series.where(gone, 0.0, v))
     return series.where(gone, 0.0, alpha * x * gate)
 
 
+def _golu_end(alpha: Any, beta: Any, growth: Any) -> tuple[Any, float]:
+    """The asymptote on the side where the gate opens with positive `growth`."""
+    closed = tails.by_sign(beta, 0.0, 1.0, 0.0)
+    return alpha * tails.by_sign(growth, closed, jnp.exp(-1.0 * beta), 1.0), 0.0
+
+
 _golu = smooth(
     _golu_series,
-    left=lambda alpha, beta, gamma: (tails.by_sign(gamma, alpha, alpha * jnp.exp(-1.0 * beta), 0.0), 0.0),
-    right=lambda alpha, beta, gamma: (tails.by_sign(gamma, 0.0, alpha * jnp.exp(-1.0 * beta), alpha), 0.0),
+    left=lambda alpha, beta, gamma: _golu_end(alpha, beta, -1.0 * gamma),
+    right=_golu_end,
 )
 
 

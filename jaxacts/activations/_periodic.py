@@ -12,21 +12,28 @@ from jax.typing import ArrayLike
 from jaxacts._declare import Facts, declare, inf, nan
 from jaxacts._numerics import like, series, waves, widen
 from jaxacts._numerics.phase import phase, with_value
-from jaxacts._numerics.tails import beyond
+from jaxacts._numerics.smooth import Asymptote
+from jaxacts._numerics.tails import beyond, by_sign
 from jaxacts.activations._facts import constant
 
 __all__ = ["cosine", "exp_sin", "hosc", "sine", "snake"]
 
 # --- sine
 
-_sine = waves.endless(lambda x, omega: series.sin(phase(omega, x).u))
+
+def _no_limit(at_zero: float) -> Asymptote:
+    """NaN, but the constant that the wave is without a frequency."""
+    return lambda omega: (by_sign(omega, nan, 0.0, nan), by_sign(omega, nan, at_zero, nan))
+
+
+_sine = waves.endless(lambda x, omega: series.sin(phase(omega, x).u), _no_limit(0.0), _no_limit(0.0))
 
 
 def sine(x: ArrayLike, omega: ArrayLike = 1.0) -> Array:
     r"""Sine, :math:`\sin(\omega x)`.
 
     Odd and periodic; the activation of coordinate networks such as SIREN, which takes omega = 30 in its
-    first layer. NaN at infinity.
+    first layer. NaN at infinity, unless omega is 0.
 
     Args:
       x: input of any shape.
@@ -82,13 +89,13 @@ declare(
 
 # --- cosine
 
-_cosine = waves.endless(lambda x, omega: series.cos(phase(omega, x).u))
+_cosine = waves.endless(lambda x, omega: series.cos(phase(omega, x).u), _no_limit(1.0), _no_limit(1.0))
 
 
 def cosine(x: ArrayLike, omega: ArrayLike = 1.0) -> Array:
     r"""Cosine, :math:`\cos(\omega x)`.
 
-    Even and periodic; the random features of a Gaussian kernel. NaN at infinity.
+    Even and periodic; the random features of a Gaussian kernel. NaN at infinity, unless omega is 0.
 
     Args:
       x: input of any shape.
