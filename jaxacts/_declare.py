@@ -82,7 +82,7 @@ def unstated(**about: Any) -> Facts:
     return Facts(pair, pair, pair, nan, nan, smoothness=-1, minimum=pair, zeros=(nan,), **about)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # there is one of each, and copies are itself
 class Record:
     """One elementwise activation with everything that is declared about it.
 
@@ -104,6 +104,9 @@ class Record:
     reference: str
     formula: str
     _facts: Facts | Callable[..., Facts] = field(repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _recorded, (self.name,)
 
     @property
     def parameters(self) -> Mapping[str, float]:
@@ -164,6 +167,11 @@ _RECORDS: dict[str, Record] = {}
 _BY_FUNCTION: dict[Callable, Record] = {}
 _ALIASES: dict[str, str] = {}
 _OTHERS: dict[str, Callable] = {}
+
+
+def _recorded(name: str) -> Record:
+    """How a pickled record is found again."""
+    return _RECORDS[name]
 
 
 def _defaults(fn: Callable) -> dict[str, Any]:

@@ -230,6 +230,18 @@ def _same(*names: str) -> tuple[Port, ...]:
     return tuple(Port(name, name) for name in names)
 
 
+def _celu_kinks(alpha: float) -> Kinks:
+    if alpha == 0:
+        raise ValueError("alpha must not be 0")
+    return ()
+
+
+def _keras_leaky_kinks(negative_slope: float) -> Kinks:
+    if negative_slope < 0:
+        raise ValueError(f"negative_slope of a LeakyReLU layer must not be negative, was {negative_slope}")
+    return ((0.0, 1.0),)
+
+
 def _alpha_at_zero(alpha: float) -> Kinks:
     return ((0.0, alpha),)
 
@@ -241,7 +253,7 @@ _ALPHA = (("alpha", 1.0, "alpha"),)
 _TORCH = (
     Port("Identity", "identity"),
     Port("ELU", "elu", _ALPHA, _alpha_at_zero),
-    Port("CELU", "celu", _ALPHA),
+    Port("CELU", "celu", _ALPHA, _celu_kinks),
     Port("SELU", "selu", kinks=((0.0, _SELU_SLOPE),)),
     Port("GELU", _gelu, (("approximate", "none", "approximate"),), note="exact by default"),
     Port("GLU", "glu", (("dim", -1, "axis"),), note="the gate is the second half"),
@@ -373,7 +385,13 @@ _KERAS = (
         "no defaults",
     ),
     Port("ELU", "elu", _ALPHA, _alpha_at_zero),
-    Port("LeakyReLU", "leaky_relu", (("negative_slope", 0.3, "negative_slope"),), ((0.0, 1.0),), "slope 0.3"),
+    Port(
+        "LeakyReLU",
+        "leaky_relu",
+        (("negative_slope", 0.3, "negative_slope"),),
+        _keras_leaky_kinks,
+        "slope 0.3",
+    ),
     Port(
         "PReLU",
         "leaky_relu",
@@ -385,7 +403,8 @@ _KERAS = (
     Port("Softmax", "softmax", _AXIS),
 )
 _TIMM = (
-    *_same("identity", "sigmoid", "tanh", "silu", "mish", "gelu", "gelu_tanh", "quick_gelu", "celu"),
+    *_same("identity", "sigmoid", "tanh", "silu", "mish", "gelu", "gelu_tanh", "quick_gelu"),
+    Port("celu", "celu", _ALPHA, _celu_kinks),
     Port("swish", "silu"),
     Port("relu", "relu", kinks=_ZERO),
     Port("relu6", "relu6", kinks=((0.0, 0.0), (6.0, 0.0))),
@@ -417,6 +436,16 @@ _TIMM = (
     ),
     Port("SwiGLUPacked", _glu_mlp, (("act_layer", "silu", "act_layer"), ("gate_last", False, "gate_last"))),
 )
+# other spellings that the framework has too
+SPELLINGS = {
+    "timm": {
+        "hardsigmoid": "hard_sigmoid",
+        "hardswish": "hard_swish",
+        "swish_me": "swish",
+        "mish_me": "mish",
+        "hard_mish_me": "hard_mish",
+    }
+}
 _IN_PLACE = {
     *("CELU", "ELU", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "Mish", "RReLU", "ReLU", "ReLU6"),
     *("SELU", "SiLU", "Threshold"),

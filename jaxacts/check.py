@@ -22,6 +22,7 @@ import tyro
 
 import jaxacts
 from jaxacts import accuracy
+from jaxacts._named import is_bound, named
 from jaxacts.cli import Usage
 from jaxacts.commands import _common
 
@@ -38,7 +39,7 @@ class Options(_common.Verbosity):
     """What to check."""
 
     names: tyro.conf.Positional[list[str]] = dataclasses.field(default_factory=list)
-    """Functions of the catalogue or package.module:function; without any, the whole catalogue."""
+    """Names (elu, elu:alpha=2) or package.module:function; without any, the whole catalogue."""
     against: str = ""
     """A module, such as jax.nn, whose functions of the same name are measured side by side."""
     derivative: str = ""
@@ -116,16 +117,18 @@ def _jobs(options: Options) -> list[Job]:
     other = _import(options.against) if options.against else None
     jobs: list[Job] = []
     for name in names:
-        if ":" in name:
+        if ":" in name and not is_bound(name):
+            if set(options.types) == {"float64"}:
+                raise Usage(f"{name} is its own truth in float64; name a narrower type to judge")
             jobs.append(Job(name, _load(name), derivative=derivative))
             continue
-        f = jaxacts.get(name)
+        f = named(name)
         entry = jaxacts.record(f)
         if entry is None:
             raise Usage(f"{name} is not an elementwise function of x alone, only those can be checked")
-        for case in entry.cases if options.cases else ({},):
-            jobs.append(Job(name, jaxacts.get(name, **case), derivative=derivative))
-        rival = counterpart(other, entry.name) if other is not None else None
+        for case in entry.cases if options.cases and not f.params else ({},):
+            jobs.append(Job(entry.name, jaxacts.get(f, **case), derivative=derivative))
+        rival = counterpart(other, entry.name) if other is not None and not f.params else None
         if rival is not None:
             jobs.append(Job(f"{options.against}.{entry.name}", rival, truth_of=jaxacts.get(entry.name)))
     return jobs

@@ -24,8 +24,9 @@ those of PyTorch 2.13, timm 1.0, Flax 0.12 and Keras 3.15.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -35,23 +36,35 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import facts, get
 from jaxacts._numerics import widen
-from jaxacts._ports import TABLES, Kinks, Port, check, ramp
+from jaxacts._ports import SPELLINGS, TABLES, Kinks, Port, check, ramp
 from jaxacts._suggest import nearest
 
 __all__ = ["Port", "Ported", "from_flax", "from_keras", "from_timm", "from_torch", "rows"]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Ported:
     """A function whose derivative at given points is another framework's. Hashable and equal by value.
 
     Attributes:
       fn: the function, parameters bound.
       kinks: pairs (point, derivative taken there).
+      origin: the framework, the name there and the settings that were given.
     """
 
     fn: Callable[..., Array]
     kinks: Kinks
+    origin: tuple[str, str, tuple[tuple[str, Any], ...]] = dataclasses.field(compare=False)
+
+    @property
+    def __name__(self) -> str:
+        framework, name, given = self.origin
+        return "-".join([f"{framework}.{name}", *(f"{key}={value}" for key, value in given)])
+
+    def __repr__(self) -> str:
+        framework, name, given = self.origin
+        settings = ", ".join([repr(name), *(f"{key}={value!r}" for key, value in given)])
+        return f"jaxacts.porting.from_{framework}({settings})"
 
     def __call__(self, x: ArrayLike, *, key: Any = None) -> Array:
         """Apply the function to `x`; `key` is ignored, as Equinox's `Sequential` passes one."""
@@ -59,7 +72,8 @@ class Ported:
         x, narrow = widen(x)
         y = self.fn(x)
         for point, slope in self.kinks:
-            y = jnp.where(x == point, lax.stop_gradient(y) + slope * (x - point), y)
+            at = x == point
+            y = jnp.where(at, lax.stop_gradient(y) + slope * jnp.where(at, x - point, 0.0), y)
         return narrow(y)
 
 
@@ -71,6 +85,7 @@ def _find(framework: str, name: str) -> Port:
     if framework == "torch":  # nn.LeakyReLU and functional.leaky_relu share their defaults
         table = {key.lower(): port for key, port in table.items()}
     key = name.replace("_", "").lower() if framework == "torch" else name
+    key = SPELLINGS.get(framework, {}).get(key, key)
     if key not in table:
         near = nearest(key, table, 3)
         hint = f"; did you mean {' or '.join(repr(table[n].name) for n in near)}?" if near else ""
@@ -111,9 +126,11 @@ def _port(framework: str, name: str, given: dict[str, Any]) -> Callable[..., Arr
         jax.eval_shape(fn, jax.ShapeDtypeStruct((), jnp.float32))
     known = facts(fn)
     here = dict(known.kinks) if known else {}
-    differing = tuple((point, slope) for point, slope in there if here.get(point) != slope)
+    differing = tuple(
+        (point, slope) for point, slope in there if math.isfinite(point) and here.get(point) != slope
+    )
     plain = known is not None and not differing
-    return fn if plain else Ported(fn, differing)
+    return fn if plain else Ported(fn, differing, (framework, name, tuple(sorted(given.items()))))
 
 
 def _kinks(port: Port, settings: dict[str, Any]) -> Kinks:

@@ -215,7 +215,7 @@ def _create_aconc(key, shape, dtype, *, p1=None, p2=None, beta=1.0):
 
 def _aconc(params, x):
     p1, p2, beta = (_fit(params, x, name) for name in ("p1", "p2", "beta"))
-    return plain.silu((p1 - p2) * x, beta) + p2 * x
+    return plain.acon_c(x, p1, p2, beta)
 
 
 def _create_xielu(key, shape, dtype, *, alpha_p=0.8, alpha_n=0.8, beta=0.5):
@@ -401,12 +401,16 @@ def fit_rational(
         found = least_squares(residual, c, method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=20_000)
         best = found if best is None or found.cost < best.cost else best
     assert best is not None
+    # What rounding left of a power that is not needed would lead far out.
+    order = np.concatenate([np.arange(m + 1), np.arange(1, n + 1)])
+    weight = np.where(np.arange(m + n + 1) > m, 1.0, np.abs(target).max())
+    c = np.where(np.abs(best.x) * np.abs(x).max() ** order > 1e-14 * weight, best.x, 0.0)
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     return _stack(
         shape,
         jnp.result_type(float) if dtype is None else dtype,
-        list(best.x[: m + 1]),
-        list(best.x[m + 1 :]),
+        list(c[: m + 1]),
+        list(c[m + 1 :]),
     )
 
 

@@ -1,7 +1,9 @@
 """The records as tables."""
 
+import copy
 import json
 import math
+import pickle
 
 import jax.numpy as jnp
 import pytest
@@ -80,3 +82,9 @@ def test_summary_of_a_docstring():
 def test_unknown_name():
     with pytest.raises(ValueError, match="did you mean"):
         catalogue.rows(["gellu"])
+
+
+def test_records_are_pickled_by_name():
+    record = jaxacts.records()["elu"]
+    assert pickle.loads(pickle.dumps(record)) is record
+    assert copy.deepcopy({record: 1}) == {record: 1}

@@ -432,11 +432,19 @@ def test_jax_nn_gelu_is_matched_by_meaning():
         (["math:nosuch"], "math has no 'nosuch'"),
         (["math:pi"], "math:pi is not callable"),
         (["softmax"], "not an elementwise function"),
+        (["math:sin", "--types", "float64"], "its own truth in float64"),
     ],
 )
 def test_wrong_usage_is_named(arguments, message):
     with pytest.raises(Usage, match=message):
         check.main(arguments)
+
+
+def test_parameters_may_be_given(capsys):
+    assert check.main(["elu:alpha=2", "--types", "bfloat16", "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["functions"]
+    assert entry["name"] == "elu-alpha=2"
+    assert entry["kinks"] == [{"at": 0.0, "derivative": 2.0}]
 
 
 def accelerator():

@@ -71,3 +71,20 @@ def test_a_function_of_a_file_in_this_folder_is_found(tmp_path, monkeypatch, cap
     assert "not in the catalogue" in capsys.readouterr().err
     assert cli.main(["theory", "own_functions:log"]) == 2
     assert "E f^2 must be finite" in capsys.readouterr().err
+
+
+def test_show_honours_parameters(capsys):
+    assert cli.main(["show", "elu:alpha=2", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["activation"]
+    assert row["parameters"] == {"alpha": 2.0}
+    assert row["image"] == [-2.0, "inf"]
+    assert row["kinks"] == [[0.0, 2.0]]
+    assert cli.main(["show", "elu:alpha=inf", "-q"]) == 0
+    assert "facts are not stated at these parameters" in capsys.readouterr().out
+    assert cli.main(["show", "glu:gate=first", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["activation"]["parameters"] == {"gate": "first"}
+
+
+def test_several_parameters_in_one_are_explained(capsys):
+    assert cli.main(["show", "rrelu:lower=0.5,upper=0.1"]) == 2
+    assert "write rrelu:a=1:b=2 for several" in capsys.readouterr().err

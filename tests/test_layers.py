@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent / "jaxacts"
 # The layer of each top-level part; the lab and the commands have an order of their own inside.
 LAYERS = {
-    "_suggest": 0, "_declare": 0, "_numerics": 0, "activations": 1,
+    "_suggest": 0, "_declare": 0, "_named": 0, "_numerics": 0, "activations": 1,
     "trainable": 2, "derivatives": 2, "moments": 2,
     "meanfield": 3, "initializers": 4, "_draw": 4, "_lean": 4, "_lsuv": 4, "_recommend": 4, "transforms": 4,
     "_substitute": 4, "diagnostics": 5, "porting": 5, "_ports": 5, "adapters": 5, "plotting": 6,

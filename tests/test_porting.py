@@ -2,6 +2,7 @@
 
 import functools
 import json
+import pickle
 from pathlib import Path
 
 import jax
@@ -185,6 +186,8 @@ def test_bad_names_and_settings():
         ("torch", jaxacts.Facts, {}, TypeError, "was the class Facts"),
         ("keras", "ReLU", {"max_value": -1.0}, ValueError, "max_value of a ReLU layer must not be negative"),
         ("keras", "gelu", {"approximate": "none"}, TypeError, "approximate must be a bool"),
+        ("keras", "LeakyReLU", {"negative_slope": -1.0}, ValueError, "must not be negative, was -1.0"),
+        ("torch", "CELU", {"alpha": 0.0}, ValueError, "alpha must not be 0"),
         ("keras", "threshold", {"threshold": None, "default_value": 0.0}, TypeError, "must be a number"),
         ("flax", "glu", {"axis": (0, 1)}, TypeError, "axis must be an integer, was"),
         ("flax", "softmax", {"axis": (0, "a")}, TypeError, "a tuple of integers or None, was"),
@@ -228,3 +231,28 @@ def test_rows_state_the_known_hazards():
     assert table["flax", "leaky_relu"]["kinks"] == ((0.0, 1.0),)
     assert table["torch", "Threshold"]["kinks"] is None
     assert table["timm", "SwiGLUPacked"]["defaults"]["gate_last"] is False
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "value", "slope"),
+    [
+        (porting.from_torch("Hardtanh", min_val=0.0, max_val=np.inf), np.inf, np.inf, 1.0),
+        (porting.from_torch("Hardtanh", min_val=-np.inf, max_val=1.0), -np.inf, -np.inf, 1.0),
+        (porting.from_torch("Threshold", threshold=-np.inf, value=0.0), -np.inf, 0.0, 1.0),
+        (porting.from_keras("ReLU", max_value=np.inf), np.inf, np.inf, 1.0),
+        (porting.from_torch("Hardtanh"), np.inf, 1.0, 0.0),
+    ],
+)
+def test_bounds_may_be_infinite(f, x, value, slope):
+    with jax.debug_nans(True):
+        assert f(jnp.float32(x)) == value
+    assert jax.grad(f)(jnp.float32(3e38 * np.sign(x))) == slope
+
+
+def test_other_spellings_and_names():
+    assert porting.from_timm("hardswish") == porting.from_timm("hard_swish")
+    assert porting.from_timm("celu", alpha=2.0) == jaxacts.get("celu", alpha=2.0)
+    f = porting.from_keras("ReLU", max_value=2.0)
+    assert f.__name__ == "keras.ReLU-max_value=2.0"
+    assert repr(f) == "jaxacts.porting.from_keras('ReLU', max_value=2.0)"
+    assert pickle.loads(pickle.dumps(f)) == f

@@ -227,8 +227,9 @@ def _at_ends(x: Array, result: Array, factor: Array, power: tuple[int, int]) -> 
     return below if power[0] == power[1] else lax.select(lax.lt(x, pr.constant(x, 0.0)), below, above)
 
 
-# Stand-ins for array parameters, all different: which power of x leads does not depend on the value.
-_TYPICAL = tuple(1.3 * 0.8**k for k in range(8))
+# Stand-ins for array parameters, all different. Which power of x leads does not depend on the value, but a
+# derivative may vanish on one side of a value: two choices, of which the one with the larger result counts.
+_TYPICAL = np.array([[1.3 * 0.8**k, 0.7 * 1.25**k] for k in range(8)]).T
 
 
 def _judged(fixed: tuple[float | None, ...], kind: np.dtype) -> np.dtype:
@@ -262,13 +263,17 @@ def powers(
     """
     ends = [_CLOSE[kind], _SQUARABLE[kind] if extended else 1.0]
     points = np.array([sign * end / part for end in ends for sign in (-1, 1) for part in (1, 2)], kind)
-    arrays = [np.full(points.shape, value, kind) for value in _TYPICAL[: fixed.count(None)]]
+    arrays = [np.repeat(values, len(points)).astype(kind) for values in _TYPICAL.T[: fixed.count(None)]]
+    points = np.tile(points, len(_TYPICAL))
     run = lambda x, *arrays: pr.to_float(_coefficient(program, orders, fixed, x, arrays))  # noqa: E731
     closed = jax.make_jaxpr(run)(points, *arrays)
     with np.errstate(all="ignore"):
         found = np.abs(translate(closed.jaxpr, closed.consts)(points, *arrays)[0].astype(np.float64))
-        ratios = found[0::2] / found[1::2]
+        found = np.where(np.isfinite(found), found, 0.0).reshape(len(_TYPICAL), -1, 2)  # by ends, by parts
+        larger = np.take_along_axis(found, found[..., :1].argmax(0)[None], 0)[0]
+        ratios = larger[:, 0] / larger[:, 1]
         leads = np.where(np.isfinite(ratios) & (ratios > 0), np.rint(np.log2(ratios)), 0.0)
+        leads = np.where((np.arange(4) > 1) & (larger[:, 0] < 1), np.minimum(leads, 0), leads)  # noise grows
     near, far = np.clip(leads[:2], 0, 4).astype(int), np.clip(leads[2:], -3, 3).astype(int)
     return (int(near[0]), int(near[1])), (int(far[0]), int(far[1]))
 

@@ -23,14 +23,16 @@ def _sin_minus_cos(x: Array) -> Array:
     s, c = jnp.sin(x), jnp.cos(x)
     # where they cancel, s - c = (s^2 - c^2) / (s + c) = -cos(2 x) / (s + c) does not
     cancels = (s * c > 0) & (jnp.abs(x) < jnp.finfo(x.dtype).max / 2)
-    return jnp.where(cancels, -jnp.cos(2 * x) / jnp.where(cancels, s + c, 1.0), s - c)
+    double = jnp.cos(2 * jnp.where(cancels, x, 0.0))
+    return jnp.where(cancels, -double / jnp.where(cancels, s + c, 1.0), s - c)
 
 
 @jax.custom_jvp
 def _sin_plus_cos(x: Array) -> Array:
     s, c = jnp.sin(x), jnp.cos(x)
     cancels = (s * c < 0) & (jnp.abs(x) < jnp.finfo(x.dtype).max / 2)
-    return jnp.where(cancels, jnp.cos(2 * x) / jnp.where(cancels, c - s, 1.0), s + c)
+    double = jnp.cos(2 * jnp.where(cancels, x, 0.0))
+    return jnp.where(cancels, double / jnp.where(cancels, c - s, 1.0), s + c)
 
 
 _sin_minus_cos.defjvp(lambda x, dx: (_sin_minus_cos(*x), dx[0] * _sin_plus_cos(*x)))

@@ -12,6 +12,8 @@ import tyro
 
 import jaxacts
 from jaxacts import catalogue, plotting
+from jaxacts._declare import unstated
+from jaxacts._named import named
 from jaxacts.commands import _common
 
 
@@ -49,9 +51,11 @@ def main(argv: Sequence[str]) -> int:
         with _common.usage():  # a file type that matplotlib does not know
             plotting.activations([f], options.plot)
     if options.json:
-        row = catalogue.rows([record.name])[0] if record else catalogue.other_rows()
-        if isinstance(row, list):
-            row = next(r for r in row if r["name"] == f.fn.__name__)
+        if record:
+            row = _row(f, record)
+        else:
+            row = next(row for row in catalogue.other_rows() if row["name"] == f.fn.__name__)
+            row |= {"parameters": dict(f.params)}
         _common.print_json({"schema": catalogue.SCHEMA, "activation": row})
     else:
         print(
@@ -66,21 +70,12 @@ def main(argv: Sequence[str]) -> int:
 
 def resolve(text: str) -> Any:
     """An activation from `name`, `name:parameter=value:parameter=value` or `mypackage.module:function`."""
-    name, *settings = text.split(":")
-    if len(settings) == 1 and "=" not in settings[0] and not _known(name):
+    name, colon, rest = text.partition(":")
+    if colon and "=" not in rest and not _known(name):
         from jaxacts.lab.config import contenders
 
         return contenders([text])[0].fn
-    params = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(f"expected parameter=value after {name!r}, was {setting!r}")
-        try:
-            params[key] = float(value)
-        except ValueError:
-            raise ValueError(f"parameter {key!r} must be a number, was {value!r}") from None
-    return jaxacts.get(name, **params)
+    return named(text)
 
 
 def _known(name: str) -> bool:
@@ -94,13 +89,21 @@ def _known(name: str) -> bool:
 def _other(f: Any) -> str:
     import inspect
 
-    return f"{f.fn.__name__}{inspect.signature(f.fn)}\n\n{inspect.getdoc(f.fn) or ''}"
+    bound = "".join(f"\n  {key} = {value}" for key, value in f.params)
+    return f"{f.fn.__name__}{inspect.signature(f.fn)}{bound}\n\n{inspect.getdoc(f.fn) or ''}"
+
+
+def _row(f: Any, record: Any) -> dict[str, Any]:
+    """The row of the catalogue at the parameters that are bound."""
+    facts = jaxacts.facts(f) or record.facts
+    return catalogue.rows([record.name])[0] | {
+        "parameters": catalogue._plain_data({**record.parameters, **dict(f.params)}),
+        **catalogue._plain_data(dataclasses.asdict(facts)),
+    }
 
 
 def _elementwise(f: Any, record: Any, draw: bool) -> str:
-    row = catalogue.rows([record.name])[0]
-    facts = catalogue._plain_data(dataclasses.asdict(jaxacts.facts(f) or record.facts))
-    row |= facts
+    row = _row(f, record)
     params = dict(record.parameters) | dict(f.params)
     heading = record.name + (f"  (also {', '.join(row['aliases'])})" if row["aliases"] else "")
     parts = [heading, f"  f(x) = {catalogue.plain(record.formula)}"]
@@ -108,7 +111,11 @@ def _elementwise(f: Any, record: Any, draw: bool) -> str:
         parts.append("  parameters: " + ", ".join(f"{key} = {value:g}" for key, value in params.items()))
     if source := catalogue.derivative_source(record):
         parts += ["", "derivative, as code", textwrap.indent(source, "  ")]
-    parts += ["", "facts", *(f"  {name:<20} {value}" for name, value in _facts(row))]
+    facts = jaxacts.facts(f) or record.facts
+    if facts == unstated(family=facts.family, year=facts.year, aliases=facts.aliases):
+        parts += ["", "facts are not stated at these parameters"]
+    else:
+        parts += ["", "facts", *(f"  {name:<20} {value}" for name, value in _facts(row))]
     if draw:
         parts += ["", plotting.text_plot(f), f"{'':9}⠉ f(x)   · f'(x)"]
     parts += ["", f"reference: {record.reference}"]

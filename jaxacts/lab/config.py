@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jaxacts
+from jaxacts._named import is_bound, named
 from jaxacts._suggest import hint
 from jaxacts.lab import data, measures, mlp, store, training
 from jaxacts.lab.errors import ConfigMismatch
@@ -194,7 +195,7 @@ class Contender:
 
 
 def contenders(activations: Sequence[Any]) -> tuple[Contender, ...]:
-    """Turn names, "module:function" strings and callables into functions with display names.
+    """Turn names, with parameters or without, "module:function" and callables into named functions.
 
     Args:
       activations: what the user gave.
@@ -209,12 +210,14 @@ def contenders(activations: Sequence[Any]) -> tuple[Contender, ...]:
 
     Example:
       >>> from jaxacts.lab.config import contenders
-      >>> [c.name for c in contenders(["swish", jax.nn.relu, lambda x: x])]
-      ['silu', 'jax.nn.relu', 'lambda']
+      >>> [c.name for c in contenders(["swish", "elu:alpha=0.5", jax.nn.relu, lambda x: x])]
+      ['silu', 'elu-alpha=0.5', 'jax.nn.relu', 'lambda']
     """
     found: list[Contender] = []
     for given in activations:
-        if isinstance(given, str) and ":" in given:
+        if isinstance(given, str) and is_bound(given):
+            contender = _callable(named(given))
+        elif isinstance(given, str) and ":" in given:
             contender = _imported(given)
         elif isinstance(given, str):
             contender = _callable(jaxacts.get(given).fn)

@@ -1,0 +1,56 @@
+"""Activations as they are written on a command line: a name, and parameters after colons."""
+
+from __future__ import annotations
+
+from jaxacts._declare import Activation, get
+
+
+def is_bound(text: str) -> bool:
+    """Whether a text gives parameters, and does not name a function of a module.
+
+    Args:
+      text: `name:parameter=value` or `module:function`.
+
+    Returns:
+      True for the first.
+
+    Example:
+      >>> from jaxacts._named import is_bound
+      >>> is_bound("elu:alpha=2"), is_bound("mypackage.acts:swish")
+      (True, False)
+    """
+    return "=" in text.partition(":")[2]
+
+
+def named(text: str) -> Activation:
+    """An activation from `name` or `name:parameter=value:parameter=value`.
+
+    Args:
+      text: what was written. Values are numbers, or words for parameters that take words.
+
+    Returns:
+      As :func:`jaxacts.get`.
+
+    Raises:
+      ValueError: for an unknown name, or where a value is missing or not a number.
+      TypeError: for an unknown parameter.
+
+    Example:
+      >>> from jaxacts._named import named
+      >>> named("leaky_relu:negative_slope=0.2")
+      jaxacts.get('leaky_relu', negative_slope=0.2)
+    """
+    name, *settings = text.split(":")
+    params: dict[str, float | str] = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f"expected parameter=value after {name!r}, was {setting!r}")
+        try:
+            params[key] = float(value)
+        except ValueError:
+            if not value.isidentifier():
+                hint = f"; write {name}:a=1:b=2 for several" if "=" in value else ""
+                raise ValueError(f"parameter {key!r} must be a number, was {value!r}{hint}") from None
+            params[key] = value
+    return get(name, **params)
