@@ -11,6 +11,7 @@ import pytest
 
 from jaxacts import lab
 from jaxacts.lab import execution, store, sweep
+from jaxacts.lab.leases import Leases
 
 SMALL = {
     "dataset": "wine", "seeds": 2, "depth": 1, "width": 4, "steps": 20, "batch_size": 32, "record_every": 5,
@@ -97,3 +98,20 @@ def test_a_batch_with_too_few_runs_is_never_stored(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "_train_unit", lambda *_: {"test_loss": np.zeros((0, 4), np.float32)})
     with pytest.raises(AssertionError):
         engine.train([0, 1], execution.Checkpoint(tmp_path / "c.npz", "tag"), threading.Event())
+
+
+def test_what_a_living_process_trains_is_not_discarded_for_another_comparison(tmp_path):
+    lab.compare(["relu"], output=tmp_path, **SMALL)
+    before = (tmp_path / store.CURVES).read_bytes()
+    with Leases(tmp_path) as leases:
+        assert leases.claim(0)
+        with pytest.raises(lab.StoreError, match=rf"process {os.getpid()} on .* another comparison"):
+            lab.compare(["tanh"], output=tmp_path, fresh=True, **SMALL)
+        assert (tmp_path / store.CURVES).read_bytes() == before
+    lab.compare(["tanh"], output=tmp_path, fresh=True, **SMALL)
+    assert lab.load(tmp_path).activations == ["tanh"]
+
+
+def test_workers_are_counted_from_one(tmp_path):
+    with pytest.raises(ValueError, match="workers must be positive, was 0"):
+        lab.compare(["relu"], output=tmp_path, workers=0, **SMALL)

@@ -249,3 +249,15 @@ def test_a_test_target_that_never_varies_is_refused():
         lab.prepare(x, x[:, 0], x[:5], np.ones(5), name="flat", task="regression")
     with pytest.raises(ValueError, match="never varies over the test part"):
         lab.prepare(x, x[:, 0], x[:1], x[:1, 0], name="one", task="regression")
+
+
+def test_numbers_far_from_zero_count():
+    random = np.random.default_rng(0)
+    y = np.arange(50) % 2
+    digest = lambda column: lab.prepare(column[:, None], y, name="p", task="classification").digest  # noqa: E731
+    times = 1.7e9 + 1000 * random.normal(size=50)
+    assert digest(times[::-1]) != digest(times)
+    outlier = np.append(random.normal(size=49), 1e9)
+    other = np.append(random.normal(size=49), 1e9)
+    assert digest(outlier) != digest(other)
+    assert digest(outlier * (1 + 1e-15)) == digest(outlier)

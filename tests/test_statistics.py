@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxacts.lab import outcomes, statistics
+from jaxacts.lab import outcomes, paired, statistics
 
 
 @pytest.fixture
@@ -105,8 +105,8 @@ def test_interval_changes_method_at_ten_seeds(rng):
 
 def test_paired_t(rng):
     a, b = rng.normal(size=(2, 7))
-    assert statistics.paired_test(a, b).p == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, rel=1e-9)
-    assert statistics.paired_test(a, b).method == "paired t"
+    assert paired.paired_test(a, b).p == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue, rel=1e-9)
+    assert paired.paired_test(a, b).method == "paired t"
 
 
 def test_bootstrap_leaves_out_what_diverged():
@@ -118,13 +118,13 @@ def test_bootstrap_leaves_out_what_diverged():
 
 
 def test_paired_t_of_constant_differences():
-    assert statistics.paired_t(np.zeros(5)).p == 1.0
+    assert paired.paired_t(np.zeros(5)).p == 1.0
     # their spread is not known to be 0: five signs alike have p = 2/2^5
-    assert statistics.paired_t(np.ones(5)).p == 2 / 2**5
+    assert paired.paired_t(np.ones(5)).p == 2 / 2**5
     # shares of 360 test examples, in float32
     share = lambda right: np.asarray(right, np.float32).astype(float) / np.float32(360)  # noqa: E731
-    assert statistics.paired_test(share([325, 318]), share([324, 317])).p == 0.5
-    assert math.isnan(statistics.paired_t(np.ones(1)).p)
+    assert paired.paired_test(share([325, 318]), share([324, 317])).p == 0.5
+    assert math.isnan(paired.paired_t(np.ones(1)).p)
 
 
 @pytest.mark.parametrize("n", [3, 8, 11])
@@ -132,7 +132,7 @@ def test_exact_permutation_by_counting(n, rng):
     d = rng.normal(0.4, 1.0, size=n)
     signs = np.array(list(itertools.product([-1, 1], repeat=n)))
     want = np.mean(np.abs(signs @ d) >= abs(d.sum()) - 1e-9)  # rounding of a dozen terms near 1
-    got = statistics.paired_permutation(d)
+    got = paired.paired_permutation(d)
     assert got.method == "exact permutation"
     assert got.p == pytest.approx(want, abs=1e-15)
 
@@ -146,37 +146,37 @@ def test_exact_permutation_agrees_with_scipy(rng):
         vectorized=True,
         n_resamples=np.inf,
     ).pvalue
-    assert statistics.paired_test(a, b).p == pytest.approx(want, abs=1e-12)
+    assert paired.paired_test(a, b).p == pytest.approx(want, abs=1e-12)
 
 
 def test_permutation_of_many_pairs_is_sampled_and_close_to_exact_t(rng):
     d = rng.normal(0.3, 1.0, size=40)
-    got = statistics.paired_permutation(d)
+    got = paired.paired_permutation(d)
     assert got.method == "permutation"
     # normal differences: both tests agree to a few per cent of p; 20,000 flips add 0.003
     assert got.p == pytest.approx(scipy.stats.ttest_1samp(d, 0).pvalue, rel=0.15, abs=0.006)
-    assert statistics.paired_permutation(np.ones(40)).p == 1 / 20_001
+    assert paired.paired_permutation(np.ones(40)).p == 1 / 20_001
 
 
 def test_permutation_cannot_go_below_its_floor():
-    assert statistics.paired_permutation(np.arange(1.0, 6.0)).p == 2 / 2**5
+    assert paired.paired_permutation(np.arange(1.0, 6.0)).p == 2 / 2**5
 
 
 def test_paired_scores_need_equal_shapes():
     with pytest.raises(ValueError, match=r"equal shapes, were \(2,\) and \(3,\)"):
-        statistics.paired_test(np.zeros(2), np.zeros(3))
+        paired.paired_test(np.zeros(2), np.zeros(3))
 
 
 def test_holm_against_its_definition():
     p = np.array([0.04, 0.001, np.nan, 0.02, 0.5])
-    np.testing.assert_allclose(statistics.holm(p), [0.08, 0.004, np.nan, 0.06, 0.5])
-    assert statistics.holm(np.array([0.9, 0.8])).max() == 1.0
+    np.testing.assert_allclose(paired.holm(p), [0.08, 0.004, np.nan, 0.06, 0.5])
+    assert paired.holm(np.array([0.9, 0.8])).max() == 1.0
 
 
 def test_holm_holds_the_family_error(rng):
     """Under the null of no difference at all, any false finding is rarer than the level."""
     families = rng.uniform(size=(4000, 6))
-    wrong = np.mean([statistics.holm(row).min() < 0.05 for row in families])
+    wrong = np.mean([paired.holm(row).min() < 0.05 for row in families])
     assert wrong < 0.05 + 4 * math.sqrt(0.05 * 0.95 / 4000)  # four standard errors
 
 
@@ -217,10 +217,10 @@ def test_improvement_interval_agrees_with_scipy_bootstrap(rng):
 def test_effect_size(rng):
     a, b = rng.normal(size=(2, 6))
     d = a - b
-    assert statistics.effect_size(a, b) == pytest.approx(d.mean() / d.std(ddof=1) * (1 - 3 / 19))
-    assert statistics.effect_size(a, b) == -statistics.effect_size(b, a)
-    assert statistics.effect_size(np.ones(3), np.zeros(3)) == math.inf
-    assert math.isnan(statistics.effect_size(np.array([1.0, 2.0]), np.zeros(2)))
+    assert paired.effect_size(a, b) == pytest.approx(d.mean() / d.std(ddof=1) * (1 - 3 / 19))
+    assert paired.effect_size(a, b) == -paired.effect_size(b, a)
+    assert paired.effect_size(np.ones(3), np.zeros(3)) == math.inf
+    assert math.isnan(paired.effect_size(np.array([1.0, 2.0]), np.zeros(2)))
 
 
 def test_ranks_are_scipy_ranks(rng):
@@ -295,5 +295,27 @@ def test_log_bands_are_t_intervals_of_the_logarithm(rng):
 
 def test_sign_flips_are_passed_over_where_they_could_show_nothing(rng):
     a, b = rng.normal(size=(2, 10))
-    assert statistics.paired_test(a, b, comparisons=25).method == "exact permutation"  # 25 * 2/1024 < 0.05
-    assert statistics.paired_test(a, b, comparisons=26).method == "paired t"
+    assert paired.paired_test(a, b, comparisons=25).method == "exact permutation"  # 25 * 2/1024 < 0.05
+    assert paired.paired_test(a, b, comparisons=26).method == "paired t"
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+@pytest.mark.parametrize("examples", [36, 114, 360, 1000])
+def test_equal_differences_of_float32_scores_are_no_evidence(examples, seeds):
+    random = np.random.default_rng(examples)
+    for _ in range(50):
+        right = random.integers(10, examples, seeds)
+        a, b = np.float32(right) / np.float32(examples), np.float32(right - 2) / np.float32(examples)
+        test = paired.paired_test(a, b)
+        assert (test.p, test.method) == (2.0 ** (1 - seeds), "exact permutation")
+        assert paired.one_amount(a, b)
+        if seeds > 2:
+            assert paired.effect_size(a, b) == np.inf
+            assert paired.effect_size(b, a) == -np.inf
+    right[0] += 1  # one example more is a difference
+    assert not paired.one_amount(np.float32(right) / np.float32(examples), b)
+
+
+def test_one_run_has_no_interval():
+    assert np.isnan(statistics.improvement_interval(np.array([0.9]), np.array([0.5]))[1:]).all()
+    assert np.isnan(outcomes.rank_intervals(np.array([[0.9], [0.5]]))[0][1:]).all()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxacts.lab import summary
+from jaxacts.lab import store, summary
 
 
 def by_name(found):
@@ -278,3 +278,18 @@ def test_no_chosen_runs():
     results = dataclasses.replace(_synthetic.results(), chosen={})
     with pytest.raises(ValueError, match="no run at a chosen learning rate"):
         summary.summarise(results)
+
+
+def test_a_regression_that_blew_up_has_diverged():
+    results = _synthetic.results(metric="score", seeds=6)
+    losses = {f"{part}_loss": np.ones_like(results.curves["test_score"]) for part in ("train", "validation")}
+    losses |= {"test_loss": np.ones_like(results.curves["test_score"])}
+    losses["validation_loss"][results.select(chosen=True, activation="tanh")[:4], -1] = 1e20
+    losses["test_loss"][:, 0] = 1e20  # a bad start is none
+    results = dataclasses.replace(
+        results, diverged=store.diverged_runs(losses | {"test_score": results.curves["test_score"]})
+    )
+    found = summary.summarise(results)
+    assert by_name(found)["tanh"]["diverged"] == found.diverged == 4
+    assert not by_name(found)["tanh"]["as_good"]
+    assert any("1000 times above that of a constant answer" in note for note in found.notes)

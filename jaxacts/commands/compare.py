@@ -134,6 +134,8 @@ def main(argv: Sequence[str]) -> int:
         group, place = _jobs.join(options)
     found = _common.select_device(options.device)
     cache.enable_compilation_cache()
+    if options.workers is not None and options.workers < 1:
+        raise _common.Usage(f"--workers must be positive, was {options.workers}")
     with _common.usage():
         plan = sweep.plan(_with_data(config, options), options.output, options.device, shard)
     if options.verbose:

@@ -9,7 +9,6 @@ import importlib
 import itertools
 import json
 import math
-import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import jaxacts
 from jaxacts._named import is_bound, named
 from jaxacts._suggest import hint
-from jaxacts.lab import data, measures, mlp, store, training
+from jaxacts.lab import data, identity, measures, mlp, store, training
 from jaxacts.lab.errors import ConfigMismatch
 
 # The grid axes beside activation, learning rate and seed: their fields may hold one value or several.
@@ -245,7 +244,7 @@ def _imported(text: str) -> Contender:
         value = getattr(value, part)
     if not callable(value):
         raise ValueError(f"{text!r} is not a function, it is a {type(value).__name__}")
-    return Contender(name, value, f"{text}:{_code_digest(value)}")
+    return Contender(name, value, f"{text}:{identity.digest(value)}")
 
 
 def _callable(f: Callable[..., Any]) -> Contender:
@@ -260,36 +259,7 @@ def _callable(f: Callable[..., Any]) -> Contender:
         name = "lambda"
     elif module.startswith("jax."):
         name = f"jax.nn.{name}" if module.startswith(("jax._src.nn", "jax.nn")) else f"jax.{name}"
-    return Contender(name, f, f"callable:{module}.{name}:{_code_digest(f)}")
-
-
-def _code_digest(f: Callable[..., Any]) -> str:
-    """A digest of a function's code and constants, so that an edited function is another configuration."""
-    parts: list[str] = []
-    target: Any = f
-    while isinstance(target, functools.partial):
-        parts += [repr(target.args), repr(target.keywords)]
-        target = target.func
-    parts += [repr(getattr(target, "__name__", "")), repr(getattr(target, "params", ""))]
-    target = getattr(target, "__wrapped__", target)
-    target = getattr(target, "__func__", target)
-    code = getattr(target, "__code__", None) or getattr(type(target).__call__, "__code__", None)
-    if code is not None:
-        parts += _code_parts(code)
-        cells = getattr(target, "__closure__", None) or ()
-        parts += [
-            repr(cell.cell_contents) for cell in cells if isinstance(cell.cell_contents, int | float | str)
-        ]
-        parts.append(repr(getattr(target, "__defaults__", None)))
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
-
-
-def _code_parts(code: types.CodeType) -> list[str]:
-    """What a code object does, and those of the functions inside it; not where it stands."""
-    inner = [part for part in code.co_consts if isinstance(part, types.CodeType)]
-    constants = [part for part in code.co_consts if not isinstance(part, types.CodeType)]
-    own = [code.co_code.hex(), repr(constants), repr(code.co_names)]
-    return own + [text for part in inner for text in _code_parts(part)]
+    return Contender(name, f, f"callable:{module}.{name}:{identity.digest(f)}")
 
 
 # --- the grid -----------------------------------------------------------------------------------------------

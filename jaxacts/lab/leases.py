@@ -44,6 +44,26 @@ def _alive(pid: int, started: str) -> bool:
     return not started or since in ("", started)  # a reused process number is not the old process
 
 
+def holder(folder: Path) -> str | None:
+    """Who is working on a folder: a process of this host that lives, or one of another that was heard of.
+
+    Args:
+      folder: the run folder.
+
+    Returns:
+      A description, None when nobody is.
+    """
+    for path in sorted((folder / store.LEASES).glob("*.json")):
+        try:
+            content, age = json.loads(path.read_bytes()), time.time() - path.stat().st_mtime
+            pid, host, started = int(content["pid"]), str(content["host"]), content["started"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # given back in this moment, or being written
+        if _alive(pid, started) if host == socket.gethostname() else age < STALE:
+            return f"process {pid} on {host}"
+    return None
+
+
 class Leases:
     """The leases of one process on the batches of one folder, with a thread that keeps them alive.
 

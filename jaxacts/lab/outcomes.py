@@ -45,7 +45,7 @@ def rank_intervals(
       seed: seed of the resampling.
 
     Returns:
-      One interval an activation.
+      One interval an activation; its ends are NaN for a single seed, of which nothing can be drawn.
 
     Example:
       >>> rank_intervals(np.array([[0.9, 0.8], [0.5, 0.4]]))[0]
@@ -59,6 +59,8 @@ def rank_intervals(
     columns = np.random.default_rng(seed).integers(seeds, size=(resamples, seeds))
     samples = table[:, columns].mean(axis=2)
     low, high = np.quantile(samples, [0.5 - level / 2, 0.5 + level / 2], axis=1)
+    if seeds < 2:
+        low, high = np.full((2, len(table)), math.nan)
     return [Interval(*map(float, row)) for row in zip(table.mean(axis=1), low, high, strict=True)]
 
 

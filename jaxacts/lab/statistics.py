@@ -17,7 +17,6 @@ import numpy as np
 FEW = (
     10  # below this many pairs an exact permutation test cannot reach p < 2/2**9, so t-based methods are used
 )
-EXACT_PAIRS = 16  # up to here all 2**n sign flips are enumerated (65,536 rows, a few megabytes)
 
 
 class Interval(NamedTuple):
@@ -26,16 +25,6 @@ class Interval(NamedTuple):
     estimate: float
     low: float
     high: float
-
-
-class Test(NamedTuple):
-    """A two-sided paired test: the p-value, the method and the number of pairs it used."""
-
-    __test__ = False  # not a test class, whatever its name tells pytest
-
-    p: float
-    method: str
-    pairs: int
 
 
 def iqm(scores: np.ndarray, axis: int | None = None) -> np.ndarray:
@@ -226,132 +215,6 @@ def interval(scores: np.ndarray, level: float = 0.95) -> tuple[Interval, str]:
     return bootstrap_interval(scores, np.mean, level=level), "bootstrap"
 
 
-def paired_t(differences: np.ndarray) -> Test:
-    """Student's paired test of a zero mean difference.
-
-    Args:
-      differences: one difference a pair; pairs with NaN are left out.
-
-    Returns:
-      The two-sided p-value; NaN for fewer than two pairs. Where all pairs differ by the same amount, as
-      shares of few test examples may, their spread is unknown and not 0: then it is the sign-flip test.
-
-    Example:
-      >>> round(paired_t(np.array([1.0, 2.0, 3.0])).p, 4)
-      0.0742
-      >>> paired_t(np.ones(5))
-      Test(p=0.0625, method='exact permutation', pairs=5)
-
-    Reference:
-      Student, Biometrika 6 (1908), https://doi.org/10.2307/2331554
-    """
-    from scipy.special import stdtr
-
-    differences = finite(differences)
-    pairs = differences.size
-    if pairs < 2:
-        return Test(math.nan, "paired t", pairs)
-    mean, error = differences.mean(), differences.std(ddof=1) / math.sqrt(pairs)
-    if error <= 1e-6 * np.abs(differences).max():  # scores are float32: what is left is their rounding
-        return paired_permutation(differences)
-    return Test(float(2.0 * stdtr(pairs - 1, -abs(mean / error))), "paired t", pairs)
-
-
-def paired_permutation(differences: np.ndarray, *, resamples: int = 20_000, seed: int = 0) -> Test:
-    """Sign-flip test of differences that are symmetric around 0; exact when all flips can be enumerated.
-
-    Args:
-      differences: one difference a pair; pairs with NaN are left out.
-      resamples: random flips drawn when there are more than 16 pairs; then p = (hits + 1) / (resamples + 1).
-      seed: seed of the random flips.
-
-    Returns:
-      The two-sided p-value; never below 2/2**n.
-
-    Example:
-      >>> paired_permutation(np.array([1.0, 2.0, 3.0]))
-      Test(p=0.25, method='exact permutation', pairs=3)
-
-    Reference:
-      Fisher, The Design of Experiments (1935), section 21
-    """
-    differences = finite(differences)
-    pairs = differences.size
-    if pairs < 1:
-        return Test(math.nan, "exact permutation", 0)
-    observed = abs(differences.sum())
-    # sums of the same numbers in another order differ by rounding; a tie must count as a hit
-    tie = 1e-12 * np.abs(differences).sum()
-    if pairs <= EXACT_PAIRS:
-        sums = np.zeros(1)
-        for d in differences:  # 2**n signed sums, by doubling
-            sums = np.concatenate([sums + d, sums - d])
-        return Test(float(np.mean(np.abs(sums) >= observed - tie)), "exact permutation", pairs)
-    signs = np.random.default_rng(seed).integers(2, size=(resamples, pairs)) * 2 - 1
-    hits = int(np.sum(np.abs(signs @ differences) >= observed - tie))
-    return Test((hits + 1) / (resamples + 1), "permutation", pairs)
-
-
-def paired_test(a: np.ndarray, b: np.ndarray, *, comparisons: int = 1, alpha: float = 0.05) -> Test:
-    """The paired test that suits the number of pairs: Student's when they are few, sign flips from ten on.
-
-    Sign flips are passed over where, after correction for `comparisons` tests, even their least possible
-    p-value 2/2**n could not fall below `alpha`.
-
-    Args:
-      a: scores of one activation, one a seed.
-      b: scores of the other, same seeds in the same order.
-      comparisons: how many tests the p-value will be corrected for.
-      alpha: the level that the corrected p-value will be held against.
-
-    Returns:
-      The test of a zero mean difference.
-
-    Raises:
-      ValueError: if the shapes differ.
-
-    Example:
-      >>> paired_test(np.arange(5.0), np.zeros(5)).method
-      'paired t'
-
-    Reference:
-      Fisher, The Design of Experiments (1935), section 21
-    """
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    if a.shape != b.shape:
-        raise ValueError(f"paired scores need equal shapes, were {a.shape} and {b.shape}")
-    differences = finite(a - b)
-    pairs = differences.size
-    if pairs < FEW or comparisons * 2.0 ** (1 - pairs) > alpha:
-        return paired_t(differences)
-    return paired_permutation(differences)
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjusted p-values: the chance of any false finding stays below the level.
-
-    Args:
-      p: raw p-values; NaN stays NaN and is not counted.
-
-    Returns:
-      Adjusted p-values in the order of `p`.
-
-    Example:
-      >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
-      [0.03, 0.06, 0.06]
-
-    Reference:
-      Holm, Scandinavian Journal of Statistics 6 (1979), https://www.jstor.org/stable/4615733
-    """
-    p = np.asarray(p, float)
-    adjusted = np.full(p.shape, math.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    factors = np.arange(order.size, 0, -1)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * p[order]))
-    return adjusted
-
-
 def probability_of_improvement(a: np.ndarray, b: np.ndarray) -> float:
     """P(a run of `a` beats a run of `b`), averaged over tasks; ties count one half, NaN is the worst score.
 
@@ -387,7 +250,7 @@ def improvement_interval(
       seed: seed of the resampling.
 
     Returns:
-      The probability and its percentile interval.
+      The probability and its percentile interval, whose ends are NaN for fewer than two runs.
 
     Example:
       >>> improvement_interval(np.array([2.0, 3.0]), np.array([0.0, 1.0]))
@@ -404,34 +267,9 @@ def improvement_interval(
     columns = rng.integers(b.shape[0], size=(resamples, 1, b.shape[0], tasks.size))
     samples = wins[rows, columns, tasks].mean(axis=(1, 2, 3))
     low, high = np.quantile(samples, [0.5 - level / 2, 0.5 + level / 2])
+    if min(a.shape[0], b.shape[0]) < 2:  # of one run, no draw differs from another
+        low = high = math.nan
     return Interval(float(wins.mean()), float(low), float(high))
-
-
-def effect_size(a: np.ndarray, b: np.ndarray) -> float:
-    """Hedges' g of paired scores: mean difference over its standard deviation, corrected for few pairs.
-
-    Args:
-      a: scores of one activation, one a seed.
-      b: scores of the other, same seeds.
-
-    Returns:
-      Positive where `a` is better; NaN for fewer than three pairs, whose correction is 0; infinite where all
-      pairs differ by one amount.
-
-    Example:
-      >>> round(effect_size(np.array([1.0, 2.0, 3.0]), np.zeros(3)), 3)
-      1.143
-
-    Reference:
-      Hedges, Journal of Educational Statistics 6 (1981), https://doi.org/10.3102/10769986006002107
-    """
-    differences = finite(np.asarray(a, float) - np.asarray(b, float))
-    if differences.size < 3:
-        return math.nan
-    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
-    if sd == 0.0:
-        return 0.0 if mean == 0.0 else math.copysign(math.inf, mean)
-    return mean / sd * (1.0 - 3.0 / (4.0 * (differences.size - 1) - 1.0))
 
 
 def finite(scores: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ import io
 import json
 import math
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ from jaxacts.lab import archives
 from jaxacts.lab.errors import StoreError
 
 SCHEMA = 1
+DIVERGED_LOSS = 1e3  # of standardised targets: a constant answer has a loss of 1
 
 MANIFEST = "manifest.json"
 CURVES = "curves.npz"
@@ -81,7 +83,8 @@ class Results:
         ``effective_rank`` (R, T, L; of f(z) over validation examples), ``zero_gradient``, ``update_ratio``,
         ``distance`` (each (R, T, L + 1), of weight matrices), ``jacobian`` (R, T, min(inputs, outputs)) and
         ``sharpness`` (R, T); see `jaxacts.lab.measures` and `jaxacts.lab.spectra`.
-      diverged: (R,) whether a loss of the run was ever not finite.
+      diverged: (R,) whether a loss of the run was ever not finite, or ended above `DIVERGED_LOSS` in
+        regression.
       chosen: learning rate chosen on the validation split, by activation, or by "activation [facet]" when
         there is more than one facet.
       folder: where it was loaded from or written to, or None.
@@ -330,6 +333,8 @@ def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     needed = {"schema", "config", "hash", "runs", "batches", "steps", "metric"}
     if not isinstance(manifest, dict) or not needed <= set(manifest):
         raise StoreError(f"{path} is not a manifest of jaxacts")
+    if not isinstance(manifest["schema"], int):
+        raise StoreError(f"{path} was altered: its schema must be an integer, was {manifest['schema']!r}")
     if manifest["schema"] > SCHEMA:
         raise StoreError(
             f"{path} has schema {manifest['schema']}, this jaxacts reads up to {SCHEMA}: please upgrade"
@@ -370,10 +375,32 @@ def choose(runs: list[dict[str, Any]], curves: Mapping[str, np.ndarray], metric:
 
 
 def diverged_runs(curves: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Which runs ever had a loss that is not finite."""
-    return np.any(
-        [~np.isfinite(curves[f"{part}_loss"]).all(1) for part in ("train", "validation", "test")], axis=0
-    )
+    """Which runs ever had a loss that is not finite, or in regression ended far above a constant answer."""
+    losses = [np.asarray(curves[f"{part}_loss"]) for part in ("train", "validation", "test")]
+    bad = np.any([~np.isfinite(loss).all(1) for loss in losses], axis=0)
+    if "test_score" in curves:  # targets have variance 1
+        with np.errstate(invalid="ignore"):
+            bad |= np.any([loss[:, -1] > DIVERGED_LOSS for loss in losses], axis=0)
+    return bad
+
+
+def discard(folder: Path) -> None:
+    """Remove what a comparison and its report wrote, and nothing else that may lie in the folder.
+
+    Args:
+      folder: a run folder.
+
+    Raises:
+      StoreError: when something cannot be removed.
+    """
+    try:
+        for name in (MANIFEST, CURVES, EVENTS, *REPORT):
+            (folder / name).unlink(missing_ok=True)
+        for name in (BATCHES, CHECKPOINTS, LEASES):
+            if (folder / name).is_dir():
+                shutil.rmtree(folder / name)
+    except OSError as error:
+        raise StoreError(f"cannot discard {folder}: {error}") from error
 
 
 def batch_path(folder: Path, batch: int) -> Path:

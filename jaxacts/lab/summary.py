@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxacts.lab import outcomes, prediction, statistics, wording
+from jaxacts.lab import outcomes, paired, prediction, statistics, wording
 from jaxacts.lab.store import Results, choice_label, finite
 
 SCHEMA = 1
@@ -115,11 +115,12 @@ def score_curves(results: Results, index: np.ndarray, split: str = "test") -> np
 
 def chance(results: Results) -> tuple[float, float]:
     """Score of a constant answer on the test split, and the score above which a run has certainly learnt."""
-    if results.metric != "accuracy":
-        return 0.0, 0.0
     about = results.manifest.get("dataset", {})
-    level = float(about.get("chance") or 1.0 / max(1, about.get("classes") or 1))
     count = (about.get("sizes") or {}).get("test") or 0
+    if results.metric != "accuracy":
+        # R² is at most r², and a correlation with unrelated predictions is below 3 / sqrt(n) but for 0.3 %
+        return 0.0, 9.0 / count if count else 0.0
+    level = float(about.get("chance") or 1.0 / max(1, about.get("classes") or 1))
     return level, level + (3.0 * math.sqrt(level * (1.0 - level) / count) if count else 0.0)
 
 
@@ -264,14 +265,16 @@ def sensitivity(results: Results, activation: str, facet: str) -> dict[str, Any]
 def _compare_with_best(rows: list[dict[str, Any]], scores: np.ndarray) -> None:
     """Add the comparison of every row with the first, Holm-corrected over the facet's comparisons."""
     others = len(rows) - 1
-    tests = [statistics.paired_test(scores[0], own, comparisons=others, alpha=ALPHA) for own in scores[1:]]
-    adjusted = statistics.holm(np.array([test.p for test in tests]))
+    tests = [paired.paired_test(scores[0], own, comparisons=others, alpha=ALPHA) for own in scores[1:]]
+    adjusted = paired.holm(np.array([test.p for test in tests]))
     rows[0] |= _no_comparison(best=True)
     for row, own, test, p in zip(rows[1:], scores[1:], tests, adjusted, strict=True):
         difference = statistics.t_interval(scores[0] - own, LEVEL)
+        if paired.one_amount(scores[0], own):  # their spread is unknown
+            difference = difference._replace(low=math.nan, high=math.nan)
         better = statistics.improvement_interval(scores[0], own, level=LEVEL)
         row |= _no_comparison(best=False) | {
-            "as_good": None if math.isnan(p) else bool(p >= ALPHA and row["diverged"] == 0),
+            "as_good": None if math.isnan(p) else bool(p >= ALPHA and _sound(row)),
             "worse": None if math.isnan(p) else bool(p < ALPHA and difference.estimate > 0),
             "difference": difference.estimate,
             "difference_low": difference.low,
@@ -279,12 +282,17 @@ def _compare_with_best(rows: list[dict[str, Any]], scores: np.ndarray) -> None:
             "p": test.p,
             "p_holm": float(p),
             "test": test.method,
-            "effect": statistics.effect_size(scores[0], own),
+            "effect": paired.effect_size(scores[0], own),
             "improvement": better.estimate,
             "improvement_low": better.low,
             "improvement_high": better.high,
         }
     rows[0]["detectable"] = _detectable(scores, others)
+
+
+def _sound(row: dict[str, Any]) -> bool:
+    """Whether no run diverged and most learnt."""
+    return row["diverged"] == 0 and 2 * row["not_learned"] < row["runs"]
 
 
 def _no_comparison(best: bool) -> dict[str, Any]:

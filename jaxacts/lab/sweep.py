@@ -20,8 +20,8 @@ from jaxacts.lab import data, execution, provenance, store
 from jaxacts.lab.agenda import OTHER_STOPPED, POLL, Agenda, Leader, follow, stopping
 from jaxacts.lab.config import CompareConfig, Contender
 from jaxacts.lab.distributed import Group
-from jaxacts.lab.errors import Interrupted, StoreError
-from jaxacts.lab.leases import Leases
+from jaxacts.lab.errors import ConfigMismatch, Interrupted, StoreError
+from jaxacts.lab.leases import Leases, holder
 from jaxacts.lab.store import Results
 
 Progress = Callable[[int, int, str], None]
@@ -193,6 +193,8 @@ def run(
     Returns:
       The results.
     """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be positive, was {workers}")
     if shard is not None and group is not None:
         raise ValueError("shard and group exclude each other: the processes of a group share all the work")
     manifest = _opened(what, fresh, group)
@@ -274,7 +276,7 @@ def _open(what: Plan, fresh: bool) -> dict[str, Any] | None:
     """The manifest of the folder, None when it has to be made, after discarding what is not wanted."""
     manifest = begun(what, fresh)
     if fresh:
-        _discard(what.folder)
+        store.discard(what.folder)
     return manifest
 
 
@@ -295,6 +297,7 @@ def begun(what: Plan, fresh: bool = False) -> dict[str, Any] | None:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, not a folder")
     if fresh:
+        _refuse_to_discard(what)
         return None
     if not (folder / store.MANIFEST).exists():
         if (folder / store.CURVES).exists() or (folder / store.BATCHES).exists():
@@ -313,16 +316,17 @@ def begun(what: Plan, fresh: bool = False) -> dict[str, Any] | None:
     return manifest
 
 
-def _discard(folder: Path) -> None:
-    """Remove what a comparison and its report wrote, and nothing else that may lie in the folder."""
+def _refuse_to_discard(what: Plan) -> None:
+    """What a living process trains is not discarded for another comparison, which would break both."""
+    busy = holder(what.folder)
+    if busy is None or not (what.folder / store.MANIFEST).exists():
+        return
     try:
-        for name in (store.MANIFEST, store.CURVES, store.EVENTS, *store.REPORT):
-            (folder / name).unlink(missing_ok=True)
-        for name in (store.BATCHES, store.CHECKPOINTS, store.LEASES):
-            if (folder / name).is_dir():
-                shutil.rmtree(folder / name)
-    except OSError as error:
-        raise StoreError(f"cannot discard {folder}: {error}") from error
+        configuration.refuse_difference(what.folder, store.read_manifest(what.folder)["config"], what.plain)
+    except ConfigMismatch as error:
+        raise StoreError(
+            f"{busy} is training another comparison in {what.folder}; stop it, or choose another --output"
+        ) from error
 
 
 def _manifest(what: Plan, engine: execution.Engine, argv: Sequence[str] | None) -> dict[str, Any]:

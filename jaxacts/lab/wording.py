@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from jaxacts.lab.store import Results
+from jaxacts.lab.store import DIVERGED_LOSS, Results
 
 Row = dict[str, Any]
 
@@ -240,8 +240,8 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
         "Dead: |f'(z)| < 1e-6 for every validation example. Saturated: |f'(z)| < 5 % of sup |f'|, averaged "
         "over units and "
         "examples; not defined where f' is unbounded.",
-        "Diverged: a loss that is not finite. Not learned: a final score that a constant answer could have "
-        "(within three "
+        f"Diverged: a loss that is not finite{_blown_up(results)}. Not learned: a final score that a "
+        "constant answer could have (within three "
         "standard errors). Both are counted; diverged runs enter no mean, lose every comparison of ranks, "
         "and count as a constant answer in the order of the activations.",
         "Good learning rates: the unbroken range around the best one with at least 95 % of its mean "
@@ -383,3 +383,9 @@ def _times(ratio: float) -> str:
 
 def _list(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _blown_up(results: Results) -> str:
+    if results.metric == "accuracy":
+        return ""
+    return f", or that ends {DIVERGED_LOSS:g} times above that of a constant answer"

@@ -5,6 +5,7 @@ A run is handed over once, whole, when it is finished, so that every seed keeps 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -139,7 +140,8 @@ class TensorBoard:
             for name, values in sorted(curves.items()):
                 for tag, scalars in _scalars(name, np.asarray(values, float)):
                     for step, value in zip(steps.tolist(), scalars.tolist(), strict=True):
-                        events.add_scalar(tag, value, int(step))
+                        if math.isfinite(value):  # of others it warns, once each
+                            events.add_scalar(tag, value, int(step))
             events.close()
             os.replace(part, place)
         except OSError as error:

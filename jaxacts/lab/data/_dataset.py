@@ -236,16 +236,26 @@ def _one_hot(name: str, parts: list[np.ndarray]) -> tuple[list[np.ndarray], int]
 
 
 def _digest(*groups: list[np.ndarray]) -> str:
-    """Rounded, as generated data differ in their last digits from machine to machine."""
+    """Of numbers without their last digits, in which generated data differ from machine to machine.
+
+    Columns are seen from their first number, so that those of a time stamp count.
+    """
     state = hashlib.sha256()
     for array in (array for group in groups for array in group):
-        largest = np.zeros(array.shape[1:])
+        first, largest = np.asarray(array[:1], float), np.zeros(array.shape[1:])
         for rows in _blocks(array):
             largest = np.maximum(largest, np.abs(np.asarray(array[rows], float)).max(0, initial=0.0))
-        # the power of two above; one of them itself, such as 1, is not at the border between two
-        exponent = np.frexp(largest * 0.50005)[1] + 1
-        state.update(f"{array.shape} {exponent.tolist()}".encode())
+        state.update(str(array.shape).encode())
+        state.update(_coarse(first, 0.0).tobytes())
         for rows in _blocks(array):
-            unit = np.ldexp(np.asarray(array[rows], float), -exponent)
-            state.update(np.rint(unit * 1e4).astype("<i8").tobytes())
+            with np.errstate(over="ignore"):
+                state.update(_coarse(np.asarray(array[rows], float) - first, 1e-12 * largest).tobytes())
     return state.hexdigest()
+
+
+def _coarse(x: np.ndarray, least: Any) -> np.ndarray:
+    """Twelve bits of every number, and 0 for what is below `least`."""
+    significand, exponent = np.frexp(x)
+    with np.errstate(over="ignore"):
+        coarse = np.ldexp(np.rint(significand * 4096), exponent - 12)
+    return (np.where(np.abs(x) <= least, 0.0, coarse) + 0.0).astype("<f8")
