@@ -8,6 +8,7 @@ import sys
 import jax
 import pytest
 
+import jaxacts
 from jaxacts import lab
 from jaxacts.lab import config, sweep
 
@@ -100,3 +101,12 @@ def test_an_edited_function_is_another_configuration(tmp_path, monkeypatch):
     assert found[0] == found[4]
     halves = [functools.partial(f, 2) for f in (max, min)]
     assert len({one.source for one in config.contenders(halves)}) == 2
+
+
+def test_parameters_are_given_after_colons():
+    one, other = config.contenders(["elu:alpha=0.5", jaxacts.get("elu", alpha=0.25)])
+    assert (one.name, one.source) == ("elu-alpha=0.5", "catalogue:elu:alpha=0.5")
+    assert one.fn == jaxacts.get("elu", alpha=0.5)
+    assert config.contenders([other.source.partition(":")[2]])[0].fn == other.fn  # found again
+    with pytest.raises(ValueError, match="twice"):
+        config.contenders(["elu:alpha=0.5", jaxacts.get("elu", alpha=0.5)])

@@ -34,7 +34,7 @@ class Options(_common.Verbosity):
     names: tyro.conf.Positional[
         Annotated[list[str], tyro.conf.arg(metavar="[NAME …]", help_behavior_hint="")]
     ] = dataclasses.field(default_factory=list)
-    """The activations, the same as --activations NAME,NAME,…"""
+    """The activations, the same as --activations NAME,NAME,…; parameters after colons, as elu:alpha=2"""
     activations: tuple[str, ...] = _DEFAULT.activations
     """Names from `jaxacts list`, or mypackage.module:function for your own; several."""
     dataset: str = _DEFAULT.dataset

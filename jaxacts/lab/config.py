@@ -252,7 +252,8 @@ def _callable(f: Callable[..., Any]) -> Contender:
     if entry is not None:
         bound = jaxacts.get(f)
         name = bound.__name__
-        return Contender(name, entry.fn if not bound.params else bound, f"catalogue:{name}")
+        settings = "".join(f":{key}={value}" for key, value in bound.params)
+        return Contender(name, bound if settings else entry.fn, f"catalogue:{entry.name}{settings}")
     name = getattr(f, "__name__", None) or type(f).__name__
     module = getattr(f, "__module__", None) or ""
     if name == "<lambda>":
