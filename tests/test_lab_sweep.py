@@ -244,6 +244,7 @@ def test_a_damaged_batch_is_set_aside_and_trained_again(undisturbed, tmp_path):
     same(results, undisturbed)
     assert any("00000.npz is truncated" in text and "00000.npz.damaged" in text for text in said)
     assert any("belongs to another" in text for text in said)
+    assert (tmp_path / "r" / "00000.npz.damaged").stat().st_size == 500
 
 
 @pytest.mark.parametrize("harm", ["truncate", "flip", "empty", "foreign"])

@@ -456,7 +456,7 @@ def _set_aside_damaged(what: Plan, batch: int, progress: Progress, total: int) -
     try:
         store.read_npz(path, store.batch_tag(what.hash, batch))
     except StoreError as error:
-        aside = path.with_suffix(".npz.damaged")
+        aside = folder / f"{path.name}.damaged"  # where it stays when the sweep is finished
         try:
             os.replace(path, aside)
         except FileNotFoundError:  # another process has just set it aside, or joined all batches
