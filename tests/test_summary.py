@@ -261,6 +261,8 @@ def test_ten_seeds_use_permutation_tests_and_bootstrap():
 def test_regression():
     found = summary.summarise(_synthetic.results(metric="score"))
     assert found.score == "test R²"
+    top = summary.summarise(_synthetic.results(metric="score", levels={"tanh": 0.999}))
+    assert by_name(top)["tanh"]["high"] == 1.0  # no R² is above
     assert "%" not in found.headline[0].replace("95 %", "")
 
 

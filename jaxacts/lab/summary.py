@@ -197,10 +197,11 @@ def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: fl
 
 
 def _clipped(results: Results, found: statistics.Interval) -> statistics.Interval:
-    """The interval of an accuracy cut at 0 and 1, which loses no coverage: no accuracy is outside."""
-    if results.metric != "accuracy":
-        return found
-    return found._replace(low=float(np.clip(found.low, 0.0, 1.0)), high=float(np.clip(found.high, 0.0, 1.0)))
+    """The interval cut at 1, for an accuracy also at 0, which loses no coverage: no score is outside."""
+    least = 0.0 if results.metric == "accuracy" else -math.inf
+    return found._replace(
+        low=float(np.clip(found.low, least, 1.0)), high=float(np.clip(found.high, least, 1.0))
+    )
 
 
 def _health(results: Results, index: np.ndarray) -> dict[str, Any]:
