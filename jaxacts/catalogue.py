@@ -53,16 +53,37 @@ def rows(names: Iterable[str] | None = None) -> list[dict[str, Any]]:
     """
     known = records()
     chosen = list(known.values()) if names is None else [_record(name) for name in names]
-    return [
-        {
-            "name": record.name,
-            "formula": record.formula,
-            "parameters": _plain_data(dict(record.parameters)),
-            "reference": record.reference,
-            **_plain_data(dataclasses.asdict(record.facts)),
-        }
-        for record in chosen
-    ]
+    return [row(record) for record in chosen]
+
+
+def row(record: Record, **params: Any) -> dict[str, Any]:
+    """What is declared about one activation at some parameters, as in :func:`rows`.
+
+    Args:
+      record: the record.
+      **params: parameters, numbers; those that are not given have their defaults.
+
+    Returns:
+      A dict as in :func:`rows`.
+
+    Raises:
+      TypeError: for an unknown parameter.
+
+    Example:
+      >>> found = row(records()["elu"], alpha=2.0)
+      >>> found["parameters"], found["kinks"]
+      ({'alpha': 2.0}, [[0.0, 2.0]])
+
+    Reference:
+      RFC 8259, The JavaScript Object Notation Data Interchange Format
+    """
+    return {
+        "name": record.name,
+        "formula": record.formula,
+        "parameters": _plain_data({**record.parameters, **params}),
+        "reference": record.reference,
+        **_plain_data(dataclasses.asdict(record.facts_at(**params))),
+    }
 
 
 def other_rows() -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 import functools
 import importlib
+import os
+import subprocess
 import sys
 
 import jax
@@ -68,6 +70,16 @@ def test_different_functions_are_told_apart(one, other):
     assert digest(one) != digest(other)
     assert digest(one) == digest(one)
     assert len(config.contenders([one, other])) == 2
+
+
+def test_a_digest_is_the_same_in_every_process():
+    code = "from jaxacts.lab.identity import digest; print(digest(lambda x: x in {'a', 'b', 'c', 'd', 'e'}))"
+    found = set()
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", code]
+        found.add(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
+    assert len(found) == 1
 
 
 def test_equal_functions_are_equal():

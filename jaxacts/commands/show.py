@@ -13,7 +13,7 @@ import tyro
 import jaxacts
 from jaxacts import catalogue, plotting
 from jaxacts._declare import unstated
-from jaxacts._named import named
+from jaxacts._named import is_bound, named
 from jaxacts.commands import _common
 
 
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
             plotting.activations([f], options.plot)
     if options.json:
         if record:
-            row = _row(f, record)
+            row = catalogue.row(record, **dict(f.params))
         else:
             row = next(row for row in catalogue.other_rows() if row["name"] == f.fn.__name__)
             row |= {"parameters": dict(f.params)}
@@ -70,8 +70,8 @@ def main(argv: Sequence[str]) -> int:
 
 def resolve(text: str) -> Any:
     """An activation from `name`, `name:parameter=value:parameter=value` or `mypackage.module:function`."""
-    name, colon, rest = text.partition(":")
-    if colon and "=" not in rest and not _known(name):
+    name, colon, _ = text.partition(":")
+    if colon and not is_bound(text) and not _known(name):
         from jaxacts.lab.config import contenders
 
         return contenders([text])[0].fn
@@ -93,17 +93,8 @@ def _other(f: Any) -> str:
     return f"{f.fn.__name__}{inspect.signature(f.fn)}{bound}\n\n{inspect.getdoc(f.fn) or ''}"
 
 
-def _row(f: Any, record: Any) -> dict[str, Any]:
-    """The row of the catalogue at the parameters that are bound."""
-    facts = jaxacts.facts(f) or record.facts
-    return catalogue.rows([record.name])[0] | {
-        "parameters": catalogue._plain_data({**record.parameters, **dict(f.params)}),
-        **catalogue._plain_data(dataclasses.asdict(facts)),
-    }
-
-
 def _elementwise(f: Any, record: Any, draw: bool) -> str:
-    row = _row(f, record)
+    row = catalogue.row(record, **dict(f.params))
     params = dict(record.parameters) | dict(f.params)
     heading = record.name + (f"  (also {', '.join(row['aliases'])})" if row["aliases"] else "")
     parts = [heading, f"  f(x) = {catalogue.plain(record.formula)}"]
@@ -111,7 +102,7 @@ def _elementwise(f: Any, record: Any, draw: bool) -> str:
         parts.append("  parameters: " + ", ".join(f"{key} = {value:g}" for key, value in params.items()))
     if source := catalogue.derivative_source(record):
         parts += ["", "derivative, as code", textwrap.indent(source, "  ")]
-    facts = jaxacts.facts(f) or record.facts
+    facts = record.facts_at(**dict(f.params))
     if facts == unstated(family=facts.family, year=facts.year, aliases=facts.aliases):
         parts += ["", "facts are not stated at these parameters"]
     else:

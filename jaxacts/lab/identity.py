@@ -88,7 +88,8 @@ def _function(f: types.FunctionType, seen: dict[int, Any], outermost: bool) -> I
     codes = list(_codes(f.__code__))
     for code in codes:
         constants = [part for part in code.co_consts if not isinstance(part, types.CodeType)]
-        yield from (code.co_code.hex(), repr(constants), repr(code.co_names))
+        yield from (code.co_code.hex(), repr(code.co_names))
+        yield from _parts(constants, {})  # in an order of their own, which repr does not give to sets
     cells = [cell.cell_contents for cell in f.__closure__ or () if cell != types.CellType()]
     for part in (f.__defaults__, f.__kwdefaults__, cells):
         yield from _parts(part, seen)
@@ -114,4 +115,4 @@ def _is_known(f: types.FunctionType) -> bool:
 
 def _name(value: Any) -> str:
     kind = value if hasattr(value, "__qualname__") else type(value)
-    return f"{getattr(kind, '__module__', '')}.{kind.__qualname__!s}"
+    return f"{getattr(kind, '__module__', '')}.{kind.__qualname__}"

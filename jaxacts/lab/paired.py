@@ -56,11 +56,8 @@ def paired_test(a: np.ndarray, b: np.ndarray, *, comparisons: int = 1, alpha: fl
         raise ValueError(f"paired scores need equal shapes, were {a.shape} and {b.shape}")
     differences = finite(a - b)
     pairs = differences.size
-    if one_amount(a, b):
-        return paired_permutation(differences)
-    if pairs < FEW or comparisons * 2.0 ** (1 - pairs) > alpha:
-        return paired_t(differences)
-    return paired_permutation(differences)
+    few = pairs < FEW or comparisons * 2.0 ** (1 - pairs) > alpha
+    return paired_t(differences) if few and not one_amount(a, b) else paired_permutation(differences)
 
 
 def paired_t(differences: np.ndarray) -> Test:

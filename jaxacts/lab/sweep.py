@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from jaxacts.lab import config as configuration
-from jaxacts.lab import data, execution, provenance, store
+from jaxacts.lab import data, execution, provenance, scoring, store
 from jaxacts.lab.agenda import OTHER_STOPPED, POLL, Agenda, Leader, follow, stopping
 from jaxacts.lab.config import CompareConfig, Contender
 from jaxacts.lab.distributed import Group
@@ -330,14 +330,13 @@ def _refuse_to_discard(what: Plan) -> None:
 
 
 def _manifest(what: Plan, engine: execution.Engine, argv: Sequence[str] | None) -> dict[str, Any]:
-    regression = what.dataset.task == "regression"
     return {
         "schema": store.SCHEMA,
         "config": what.plain,
         "hash": what.hash,
         **provenance.describe(what.platform, argv),
         "task": what.dataset.task,
-        "metric": "score" if regression else "accuracy",
+        "metric": scoring.metric_name(what.dataset.task),
         "dataset": what.dataset.describe(),
         "activations": engine.profiles,
         "parameters": engine.parameter_count,
@@ -418,7 +417,7 @@ def _work(
 
 def _report(what: Plan, news: queue.Queue[Any], workers: int, mine: list[int], progress: Progress) -> None:
     """Pass news from the workers to the progress callback until they are all through."""
-    metric = "validation_" + ("score" if what.dataset.task == "regression" else "accuracy")
+    metric = f"validation_{scoring.metric_name(what.dataset.task)}"
     best: tuple[float, str] = (-np.inf, "")
     done, counted = 0, -np.inf
     while workers:
