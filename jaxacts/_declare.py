@@ -438,5 +438,5 @@ def as_inexact(x: Any) -> Array:
     if jnp.issubdtype(x.dtype, jnp.floating):
         return x
     if jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == bool:
-        return x.astype(jnp.result_type(float))
+        return x * 1.0 if x.weak_type else x.astype(jnp.result_type(float))
     raise TypeError(f"x must be real (floating, integer or boolean), was {x.dtype}")

@@ -27,6 +27,17 @@ BAD = [
     ("firm_shrink", {"upper": 0.5}, "upper must be above lower"),
     ("scad_shrink", {"a": 2.0}, "a must be above 2"),
     ("scad_shrink", {"threshold": float("nan")}, "threshold must be positive, was nan"),
+    ("softplus", {"beta": 0.0}, "beta must be other than 0"),
+    ("squareplus", {"b": -1.0}, "b must be at least 0"),
+    ("golu", {"beta": -0.5}, "beta must be at least 0"),
+    ("gabor", {"s": 0}, "s must be other than 0"),
+    ("gaussian", {"sigma": 0.0}, "sigma must be other than 0"),
+    ("laplacian", {"sigma": -1.0}, "sigma must be positive"),
+    ("soft_root_sign", {"beta": 0.0}, "beta must be positive"),
+    ("soft_clipping", {"alpha": -1.0}, "alpha must be positive"),
+    ("pelu", {"b": 0.0}, "b must be positive"),
+    ("hexpo", {"b": 0.0}, "b must be positive"),
+    ("hexpo", {"d": -1.0}, "d must be positive"),
 ]
 
 

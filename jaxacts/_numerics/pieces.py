@@ -27,8 +27,8 @@ def times(a: Any, x: Array) -> Array:
     return jnp.where((a == 0) & jnp.isinf(x), 0.0, a * x)
 
 
-def require(name: str, value: Any, allowed: bool | Array, description: str) -> None:
-    """Refuse a parameter that is a plain number outside its range; arrays are not looked at."""
+def require(name: str, value: Any, allowed: Any, description: str) -> None:
+    """Refuse a parameter that is a plain number outside its range; an array of `allowed` is not looked at."""
     if allowed is False:
         raise ValueError(f"{name} must be {description}, was {value}")
 

@@ -57,10 +57,13 @@ def widen(x: Any) -> tuple[Array, Callable[[Array], Array]]:
     """`x` in at least float32, and the function that rounds a result back to the type of `x`.
 
     16-bit (and 8-bit) inputs are widened once, on entry, so that value and derivatives are computed in
-    float32 and rounded once; the same happens under jit and eagerly.
+    float32 and rounded once; the same happens under jit and eagerly. The result for a Python number is weakly
+    typed, as the number is: a factor in front of a bfloat16 array leaves it bfloat16.
     """
     x = as_inexact(x)
     kind = x.dtype
+    if x.weak_type:
+        return x, functools.partial(jnp.vectorize(lax.full_like), x)
     if kind.itemsize >= 4:
         return x, lambda y: y
     return x.astype(jnp.float32), lambda y: y.astype(kind)

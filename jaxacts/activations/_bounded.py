@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, nan, unstated
-from jaxacts._numerics import EXPONENTIAL, like, quick, series, smooth, widen
+from jaxacts._numerics import EXPONENTIAL, like, quick, require, series, smooth, widen
 from jaxacts._numerics.tails import above, inverse, negative, over_root, proportion, shrink
 from jaxacts._numerics.tails import arctan as _arctan_series
 from jaxacts.activations._facts import line, transformed
@@ -233,13 +233,14 @@ def soft_root_sign(x: ArrayLike, alpha: ArrayLike = 5.0, beta: ArrayLike = 3.0) 
     Args:
       x: input of any shape.
       alpha: limit on the right; larger than beta/e, or there is a pole.
-      beta: length of the exponential; minus the position of the minimum.
+      beta: length of the exponential and minus the position of the minimum; positive.
 
     Returns:
       An array with the shape and dtype of `x`.
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `beta` is a plain number that is not positive.
 
     Example:
       >>> jaxacts.soft_root_sign(jnp.array([-1.0, 0.0, 2.0]))
@@ -249,7 +250,9 @@ def soft_root_sign(x: ArrayLike, alpha: ArrayLike = 5.0, beta: ArrayLike = 3.0) 
       Zhou, Li, Wang & Zhang (2020), https://arxiv.org/abs/2003.00547
     """
     x, narrow = widen(x)
-    return narrow(_soft_root_sign(x, like(alpha, x), like(beta, x)))
+    b = like(beta, x)
+    require("beta", b, b > 0, "positive")
+    return narrow(_soft_root_sign(x, like(alpha, x), b))
 
 
 def _soft_root_sign_derivative(x: Array, alpha: Any = 5.0, beta: Any = 3.0) -> Array:

@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, unstated
-from jaxacts._numerics import like, series, smooth, widen
+from jaxacts._numerics import like, require, series, smooth, widen
 from jaxacts._numerics.constants import ROOT_HALF
 from jaxacts._numerics.tails import beyond, by_sign, inverse, shrink
 from jaxacts.activations._facts import constant
@@ -35,6 +35,7 @@ def gaussian(x: ArrayLike, sigma: ArrayLike = 1.0) -> Array:
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `sigma` is a plain 0.
 
     Example:
       >>> jaxacts.gaussian(jnp.array([-1.0, 0.0, 2.0]))
@@ -44,7 +45,9 @@ def gaussian(x: ArrayLike, sigma: ArrayLike = 1.0) -> Array:
       Ramasinghe & Lucey, ECCV 2022, https://arxiv.org/abs/2111.15135
     """
     x, narrow = widen(x)
-    return narrow(_gaussian(x, like(sigma, x)))
+    width = like(sigma, x)
+    require("sigma", width, width != 0, "other than 0")
+    return narrow(_gaussian(x, width))
 
 
 def _gaussian_derivative(x: Array, sigma: Any = 1.0) -> Array:
@@ -99,6 +102,7 @@ def laplacian(x: ArrayLike, sigma: ArrayLike = 1.0) -> Array:
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `sigma` is a plain number that is not positive.
 
     Example:
       >>> jaxacts.laplacian(jnp.array([-1.0, 0.0, 2.0]))
@@ -108,7 +112,9 @@ def laplacian(x: ArrayLike, sigma: ArrayLike = 1.0) -> Array:
       Ramasinghe & Lucey, ECCV 2022, https://arxiv.org/abs/2111.15135
     """
     x, narrow = widen(x)
-    return narrow(_laplacian(x, like(sigma, x)))
+    width = like(sigma, x)
+    require("sigma", width, width > 0, "positive")
+    return narrow(_laplacian(x, width))
 
 
 def _laplacian_derivative(x: Array, sigma: Any = 1.0) -> Array:

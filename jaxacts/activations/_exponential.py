@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, unstated
-from jaxacts._numerics import like, quick, series, smooth, widen
+from jaxacts._numerics import like, quick, require, series, smooth, widen
 from jaxacts._numerics.tails import decay, exp_rest, grown, in_units, near_zero, zero
 from jaxacts.activations._facts import constant, rectifier, transformed
 
@@ -259,6 +259,7 @@ def pelu(x: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `b` is a plain number that is not positive.
 
     Example:
       >>> jaxacts.pelu(jnp.array([-1.0, 0.0, 2.0]), a=0.5, b=2.0)
@@ -268,7 +269,9 @@ def pelu(x: ArrayLike, a: ArrayLike = 1.0, b: ArrayLike = 1.0) -> Array:
       Trottier, Giguère & Chaib-draa (2016), https://arxiv.org/abs/1605.09332
     """
     x, narrow = widen(x)
-    return narrow(_pelu(x, like(a, x), like(b, x)))
+    length = like(b, x)
+    require("b", length, length > 0, "positive")
+    return narrow(_pelu(x, like(a, x), length))
 
 
 def _pelu_derivative(x: Array, a: float | Array = 1.0, b: float | Array = 1.0) -> Array:

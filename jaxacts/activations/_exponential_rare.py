@@ -12,7 +12,7 @@ from jax import Array, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, unstated
-from jaxacts._numerics import like, series, smooth, widen
+from jaxacts._numerics import like, require, series, smooth, widen
 from jaxacts._numerics.tails import beyond, decay, exp_rest, negative, over_root, proportion
 from jaxacts.activations._facts import constant, line
 
@@ -209,6 +209,7 @@ def hexpo(
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `b` or `d` is a plain number that is not positive.
 
     Example:
       >>> jaxacts.hexpo(jnp.array([-1.0, 0.0, 2.0]), a=2.0)
@@ -218,7 +219,10 @@ def hexpo(
       Kong & Takatsuka, IJCNN 2017, https://doi.org/10.1109/IJCNN.2017.7966168
     """
     x, narrow = widen(x)
-    return narrow(_hexpo(x, *(like(p, x) for p in (a, b, c, d))))
+    right, left = like(b, x), like(d, x)
+    require("b", right, right > 0, "positive")
+    require("d", left, left > 0, "positive")
+    return narrow(_hexpo(x, like(a, x), right, like(c, x), left))
 
 
 def _hexpo_derivative(x: Array, a: Any = 1.0, b: Any = 1.0, c: Any = 1.0, d: Any = 1.0) -> Array:

@@ -10,7 +10,7 @@ from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan, unstated
-from jaxacts._numerics import EXPONENTIAL, like, series, smooth, tails, widen
+from jaxacts._numerics import EXPONENTIAL, like, require, series, smooth, tails, widen
 from jaxacts._numerics.constants import LN2, ROOT_HALF
 from jaxacts.activations._facts import NORMAL, gated, line, root, transformed
 
@@ -115,7 +115,7 @@ def golu(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: Arr
     Args:
       x: input of any shape.
       alpha: height of the curve.
-      beta: shift of the gate along x; positive.
+      beta: shift of the gate along x; at least 0, where the gate is 1.
       gamma: slope of the gate; positive.
 
     Returns:
@@ -123,6 +123,7 @@ def golu(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: Arr
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `beta` is a plain number below 0.
 
     Example:
       >>> jaxacts.golu(jnp.array([-1.0, 0.0, 2.0]))
@@ -132,7 +133,9 @@ def golu(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0, gamma: Arr
       Das, Sukthanker, Hutter et al. (2025), https://arxiv.org/abs/2502.03654
     """
     x, narrow = widen(x)
-    return narrow(_golu(x, like(alpha, x), like(beta, x), like(gamma, x)))
+    b = like(beta, x)
+    require("beta", b, b >= 0, "at least 0")
+    return narrow(_golu(x, like(alpha, x), b, like(gamma, x)))
 
 
 def _golu_derivative(

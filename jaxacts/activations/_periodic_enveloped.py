@@ -10,7 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan
-from jaxacts._numerics import like, series, smooth, waves, widen
+from jaxacts._numerics import like, require, series, smooth, waves, widen
 from jaxacts._numerics.constants import PI
 from jaxacts._numerics.phase import phase
 from jaxacts._numerics.tails import beyond, inverse, negative
@@ -276,6 +276,7 @@ def gabor(x: ArrayLike, omega: ArrayLike = 1.0, s: ArrayLike = 1.0) -> Array:
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `s` is a plain 0.
 
     Example:
       >>> jaxacts.gabor(jnp.array([-1.0, 0.0, 2.0]))
@@ -285,7 +286,9 @@ def gabor(x: ArrayLike, omega: ArrayLike = 1.0, s: ArrayLike = 1.0) -> Array:
       Saragadam et al. (WIRE), CVPR 2023, https://arxiv.org/abs/2301.05187, real part
     """
     x, narrow = widen(x)
-    return narrow(_gabor(x, like(omega, x), like(s, x)))
+    inverse_width = like(s, x)
+    require("s", inverse_width, inverse_width != 0, "other than 0")
+    return narrow(_gabor(x, like(omega, x), inverse_width))
 
 
 def _gabor_derivative(x: Array, omega: float | Array = 1.0, s: float | Array = 1.0) -> Array:

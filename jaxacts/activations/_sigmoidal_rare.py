@@ -10,7 +10,7 @@ from jax import Array, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, nan, unstated
-from jaxacts._numerics import EXPONENTIAL, like, series, smooth, tails, widen
+from jaxacts._numerics import EXPONENTIAL, like, require, series, smooth, tails, widen
 from jaxacts._numerics.constants import ROOT_HALF
 from jaxacts._numerics.tails import above
 
@@ -291,6 +291,7 @@ def soft_clipping(x: ArrayLike, alpha: ArrayLike = 50.0) -> Array:
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `alpha` is a plain number that is not positive.
 
     Example:
       >>> jaxacts.soft_clipping(jnp.array([-0.01, 0.5, 1.01]))
@@ -300,7 +301,9 @@ def soft_clipping(x: ArrayLike, alpha: ArrayLike = 50.0) -> Array:
       Klimek & Perelstein (2018), https://arxiv.org/abs/1810.11509
     """
     x, narrow = widen(x)
-    return narrow(_soft_clipping(x, like(alpha, x)))
+    a = like(alpha, x)
+    require("alpha", a, a > 0, "positive")
+    return narrow(_soft_clipping(x, a))
 
 
 def _soft_clipping_derivative(x: Array, alpha: Any = 50.0) -> Array:

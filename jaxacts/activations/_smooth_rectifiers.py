@@ -11,7 +11,7 @@ from jax import Array, lax, nn
 from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, nan, unstated
-from jaxacts._numerics import EXPONENTIAL, LARGEST, like, quick, series, smooth, tails, widen
+from jaxacts._numerics import EXPONENTIAL, LARGEST, like, quick, require, series, smooth, tails, widen
 from jaxacts._numerics.constants import LN2, ROOT_HALF
 from jaxacts.activations._facts import NORMAL, gated, rectifier, rounded, transformed
 
@@ -45,13 +45,14 @@ def softplus(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
 
     Args:
       x: input of any shape.
-      beta: sharpness; the curve tends to the rectifier as it grows.
+      beta: sharpness, not 0; the curve tends to the rectifier as it grows.
 
     Returns:
       An array with the shape and dtype of `x`.
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `beta` is a plain 0.
 
     Example:
       >>> jaxacts.softplus(jnp.array([-1.0, 0.0, 2.0]))
@@ -62,7 +63,9 @@ def softplus(x: ArrayLike, beta: ArrayLike = 1.0) -> Array:
       Option Pricing, NIPS 13 (2000)
     """
     x, narrow = widen(x)
-    return narrow(_softplus(x, like(beta, x)))
+    b = like(beta, x)
+    require("beta", b, b != 0, "other than 0")
+    return narrow(_softplus(x, b))
 
 
 def _softplus_derivative(x: Array, beta: ArrayLike = 1.0) -> Array:
@@ -123,13 +126,14 @@ def squareplus(x: ArrayLike, b: ArrayLike = 4.0) -> Array:
 
     Args:
       x: input of any shape.
-      b: size of the rounded corner; positive. The curve tends to the rectifier as it goes to 0.
+      b: size of the rounded corner; at least 0, where the curve is the rectifier, without a derivative at 0.
 
     Returns:
       An array with the shape and dtype of `x`.
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `b` is a plain number below 0.
 
     Example:
       >>> jaxacts.squareplus(jnp.array([-1.0, 0.0, 2.0]))
@@ -139,7 +143,9 @@ def squareplus(x: ArrayLike, b: ArrayLike = 4.0) -> Array:
       Barron (2021), https://arxiv.org/abs/2112.11687
     """
     x, narrow = widen(x)
-    return narrow(_squareplus(x, like(b, x)))
+    size = like(b, x)
+    require("b", size, size >= 0, "at least 0")
+    return narrow(_squareplus(x, size))
 
 
 def _squareplus_derivative(x: Array, b: ArrayLike = 4.0) -> Array:
