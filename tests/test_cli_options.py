@@ -75,6 +75,7 @@ def test_activations_without_their_option(tmp_path, capsys):
         ["relu", "tanh", "--seeds", "2"],
         ["--seeds", "2", "relu", "tanh"],
         ["--seeds=2", "relu,tanh"],
+        ["relu", "--seeds", "2", "tanh"],
     ):
         assert compare.settings(compare._read(words)) == compare.settings(wanted)
     assert compare._read([]).activations == compare.Options().activations

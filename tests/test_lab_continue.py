@@ -67,7 +67,7 @@ def test_two_processes_may_find_the_same_damaged_batch(tmp_path, monkeypatch):
     assert np.isfinite(results.curves["test_loss"]).all()
 
 
-@pytest.mark.parametrize("harm", ["labels", "batches", "missing"])
+@pytest.mark.parametrize("harm", ["labels", "seeds", "batches", "missing"])
 def test_an_altered_manifest_is_refused(tmp_path, harm):
     lab.compare(["relu", "tanh"], output=tmp_path, **SMALL)
     path = tmp_path / "manifest.json"
@@ -75,12 +75,24 @@ def test_an_altered_manifest_is_refused(tmp_path, harm):
     if harm == "labels":
         for run in manifest["runs"]:
             run["activation"] = {"relu": "tanh", "tanh": "relu"}[run["activation"]]
+    elif harm == "seeds":
+        manifest["runs"][0]["seed"] = manifest["runs"][1]["seed"]
     elif harm == "batches":
         manifest["batches"] = manifest["batches"] * 2
     else:
         del manifest["metric"]
     path.write_text(json.dumps(manifest))
     with pytest.raises(lab.StoreError, match=r"manifest\.json (was altered|is not a manifest)"):
+        lab.compare(["relu", "tanh"], output=tmp_path, **SMALL)
+    with pytest.raises(lab.StoreError, match=r"manifest\.json (was altered|is not a manifest)"):
+        lab.load(tmp_path)
+
+
+def test_runs_that_another_version_lists_otherwise_are_not_mixed(tmp_path):
+    lab.compare(["relu", "tanh"], output=tmp_path, **SMALL)
+    manifest = store.read_manifest(tmp_path)
+    store.write_manifest(tmp_path, {**manifest, "runs": manifest["runs"][::-1]})
+    with pytest.raises(lab.StoreError, match=r"manifest\.json are not those of its configuration"):
         lab.compare(["relu", "tanh"], output=tmp_path, **SMALL)
 
 

@@ -67,7 +67,7 @@ def test_every_run_is_handed_over_and_the_writer_closed():
 def test_runs_are_handed_over_as_they_finish(tmp_path):
     recorder, written = Recorder(), set()
     writers.write_finished(tmp_path, recorder, written)  # nothing is there yet
-    store.write_json(tmp_path / store.MANIFEST, MANIFEST)
+    store.write_manifest(tmp_path, MANIFEST)
 
     def finish(batch):
         rows = MANIFEST["batches"][batch]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import os
 import re
@@ -43,7 +44,7 @@ def parse(options: type[T], argv: Sequence[str], *, prog: str, description: str)
         with _without_colour(not colour), contextlib.redirect_stderr(said or sys.stderr):
             return tyro.cli(
                 options,
-                args=list(argv),
+                args=_names_first(options, argv),
                 prog=f"jaxacts {prog}",
                 description=description,
                 registry=_registry(),
@@ -55,6 +56,21 @@ def parse(options: type[T], argv: Sequence[str], *, prog: str, description: str)
             if stop.code not in (0, None):
                 print_error(_first_sentence(said.getvalue()), 2)
         raise
+
+
+def _names_first(options: type, argv: Sequence[str]) -> list[str]:
+    """The words with those of no option in front, as they may stand anywhere but tyro wants them together."""
+    fields = dataclasses.fields(options)
+    switches = {"--" + f.name.replace("_", "-") for f in fields if isinstance(f.default, bool)}
+    names, rest, words = [], [], iter(argv)
+    for word in words:
+        if not word.startswith("-"):
+            names.append(word)
+            continue
+        rest.append(word)
+        if "=" not in word and word.replace("_", "-") not in {*switches, "--help", "-h", "-q", "-v"}:
+            rest += itertools.islice(words, 1)  # its value
+    return names + rest
 
 
 @contextlib.contextmanager

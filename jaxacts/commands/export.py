@@ -15,7 +15,7 @@ import numpy as np
 import tyro
 
 from jaxacts.commands import _common
-from jaxacts.lab import store, summary
+from jaxacts.lab import files, store, summary
 from jaxacts.lab.errors import need
 from jaxacts.lab.store import Results
 
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     if options.output is None:
         print(content.decode(), end="")
     else:
-        store.write_bytes(options.output, content)
+        files.write_bytes(options.output, content)
     return 0
 
 
@@ -99,7 +99,7 @@ def document(results: Results, *, curves: bool = False, timings: bool = False) -
             events = [e for e in store.read_events(results.folder) if e.get("event") in ("batch", "end")]
             kept = ("event", "batch", "runs", "seconds", "compile_seconds")
             found["timing"] = [{key: e[key] for key in kept if key in e} for e in events]
-    return store.finite(found)
+    return files.finite(found)
 
 
 def _entry(results: Results, i: int, curves: bool) -> dict[str, Any]:

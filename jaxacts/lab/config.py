@@ -16,7 +16,7 @@ from typing import Any
 import jaxacts
 from jaxacts._named import is_bound, named
 from jaxacts._suggest import hint
-from jaxacts.lab import data, identity, measures, mlp, store, training
+from jaxacts.lab import data, files, identity, measures, mlp, training
 from jaxacts.lab.errors import ConfigMismatch
 
 # The grid axes beside activation, learning rate and seed: their fields may hold one value or several.
@@ -322,7 +322,7 @@ def plain(
         "dataset": f"{dataset.name}:{dataset.digest[:12]}",
         "device": platform,
     }
-    return store.finite(fields)
+    return files.finite(fields)
 
 
 def digest(plain_config: Mapping[str, Any]) -> str:

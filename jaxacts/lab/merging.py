@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxacts.lab import config, store, sweep
+from jaxacts.lab import config, files, store, sweep
 from jaxacts.lab.errors import StoreError
 from jaxacts.lab.store import Results
 
@@ -131,10 +131,10 @@ def merge(folders: Sequence[str | os.PathLike], output: str | os.PathLike) -> Re
     if store.finished(target):  # it has them all
         return store.load(target)
     if not (target / store.MANIFEST).exists():
-        store.write_json(target / store.MANIFEST, manifest)
+        store.write_manifest(target, manifest)
     for batch, path in found:
         if path.parent.parent != target:
-            store.write_bytes(store.batch_path(target, batch), path.read_bytes())
+            files.write_bytes(store.batch_path(target, batch), path.read_bytes())
     whole = sweep.consolidate(target, manifest)
     if not whole:
         shutil.rmtree(target / store.LEASES, ignore_errors=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxacts import plotting
-from jaxacts.lab import outcomes, statistics, store, summary
+from jaxacts.lab import files, outcomes, statistics, summary
 from jaxacts.lab.config import AXES
 from jaxacts.lab.measures import CURVES
 from jaxacts.lab.store import Results
@@ -52,7 +52,7 @@ def payload(results: Results, found: summary.Summary) -> dict[str, Any]:
         return for_all(lambda name, facet: _pairs(found)[name, facet][key])
 
     look = plotting.styles(results.activations)
-    return store.finite({
+    return files.finite({
         "facets": results.facets,
         **axes(results),
         "styles": {name: style._asdict() for name, style in look.items()},

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxacts import plotting
-from jaxacts.lab import cost, payload, prediction, statistics, store, summary, tables
+from jaxacts.lab import cost, files, payload, prediction, statistics, store, summary, tables
 from jaxacts.lab.errors import need
 from jaxacts.lab.store import Results
 
@@ -50,7 +50,7 @@ def write(
         raise need("matplotlib") from error
     if html:
         picture = folder / "activations.png"
-        store.write_bytes(
+        files.write_bytes(
             folder / HTML, render(results, found, picture if picture.exists() else None).encode()
         )
         written.append(folder / HTML)

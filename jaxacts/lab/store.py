@@ -21,11 +21,9 @@ import contextlib
 import hashlib
 import io
 import json
-import math
 import os
 import shutil
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxacts.lab import archives
+from jaxacts.lab import archives, files
 from jaxacts.lab.errors import StoreError
 
 SCHEMA = 1
@@ -158,92 +156,6 @@ def choice_label(activation: str, facet: str) -> str:
 # --- files --------------------------------------------------------------------------------------------------
 
 
-def write_bytes(path: Path, content: bytes, *, sync: bool = False) -> None:
-    """Write a whole file or nothing: to a temporary neighbour, then `os.replace`.
-
-    Args:
-      path: the file to make or replace; its folder is made when it is missing.
-      content: what to write.
-      sync: whether to wait until the disk has it (for files whose sources are deleted next).
-
-    Raises:
-      StoreError: when the disk is full, or the folder cannot be written; the message names the file.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "xb") as file:
-            file.write(content)
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        reason = error.strerror or str(error)
-        raise StoreError(
-            f"cannot write {path}: {reason}; what was finished before is kept, so the same command continues "
-            "once there is room and permission"
-        ) from error
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write plain data as JSON, atomically; non-finite numbers become null."""
-    write_bytes(path, _json(content))
-
-
-def write_new(path: Path, content: Any) -> bool:
-    """Write JSON as :func:`write_json` does, unless the file is there; says whether this call made it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
-    write_bytes(part, _json(content))
-    try:
-        os.link(part, path)  # atomic, and fails when there is one
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links
-        if path.exists():
-            return False
-        os.replace(part, path)
-        return True
-    finally:
-        part.unlink(missing_ok=True)
-    return True
-
-
-def _json(content: Any) -> bytes:
-    return (json.dumps(finite(content), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def finite(content: Any) -> Any:
-    """`content` with non-finite floats as None, tuples as lists and numpy numbers as Python's."""
-    if isinstance(content, Mapping):
-        return {str(key): finite(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [finite(value) for value in content]
-    if isinstance(content, np.generic):
-        content = content.item()
-    if isinstance(content, float) and not math.isfinite(content):
-        return None
-    return content
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-      StoreError: when it is missing, truncated or not JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
-        raise StoreError(
-            f"{path} is not valid JSON (truncated or altered): {error}; restore it, or use --fresh"
-        ) from error
-
-
 def _digest(arrays: Mapping[str, np.ndarray], tag: str) -> str:
     state = hashlib.sha256(tag.encode())
     for name in sorted(arrays):
@@ -261,7 +173,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray], tag: str, *, sync: b
     buffer = io.BytesIO()
     own = {_DIGEST: np.array(_digest(arrays, tag)), _TAG: np.array(tag)}
     np.savez(buffer, **{**arrays, **own})  # pyright: ignore[reportArgumentType]  # object arrays were refused above
-    write_bytes(path, buffer.getvalue(), sync=sync)
+    files.write_bytes(path, buffer.getvalue(), sync=sync)
 
 
 def read_npz(path: Path, tag: str | None = None) -> dict[str, np.ndarray]:
@@ -295,9 +207,8 @@ def read_npz(path: Path, tag: str | None = None) -> dict[str, np.ndarray]:
 
 def append_event(folder: Path, kind: str, **details: Any) -> None:
     """Append one line to the events of a folder, by one `write` call: processes can share the file."""
-    line = (
-        json.dumps(finite({"event": kind, "time": round(time.time(), 3), **details}), allow_nan=False) + "\n"
-    )
+    event = files.finite({"event": kind, "time": round(time.time(), 3), **details})
+    line = json.dumps(event, allow_nan=False) + "\n"
     try:
         handle = os.open(folder / EVENTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -320,17 +231,42 @@ def read_events(folder: str | os.PathLike) -> list[dict[str, Any]]:
     return events
 
 
-def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
-    """The manifest of a run folder.
+def write_manifest(folder: Path, manifest: Mapping[str, Any], *, new: bool = False) -> bool:
+    """Write the manifest of a run folder with a digest of its content, atomically.
+
+    Args:
+      folder: the run folder.
+      manifest: plain data.
+      new: leave alone what is there.
+
+    Returns:
+      Whether this call wrote it.
 
     Raises:
-      StoreError: when there is none, it is damaged, or a newer version of jaxacts wrote it.
+      StoreError: when it cannot be written.
+    """
+    content = {**manifest, "digest": _seal(manifest)}
+    if new:
+        return files.write_new(folder / MANIFEST, content)
+    files.write_json(folder / MANIFEST, content)
+    return True
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(files.as_json(manifest)).hexdigest()
+
+
+def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
+    """The manifest of a run folder, as :func:`write_manifest` was given it.
+
+    Raises:
+      StoreError: when there is none, it is damaged or altered, or a newer version of jaxacts wrote it.
     """
     path = Path(folder) / MANIFEST
     if not path.exists():
         raise StoreError(f"{Path(folder)} is not a run folder: it has no {MANIFEST}")
-    manifest = read_json(path)
-    needed = {"schema", "config", "hash", "runs", "batches", "steps", "metric"}
+    manifest = files.read_json(path)
+    needed = {"schema", "digest", "config", "hash", "runs", "batches", "steps", "metric"}
     if not isinstance(manifest, dict) or not needed <= set(manifest):
         raise StoreError(f"{path} is not a manifest of jaxacts")
     if not isinstance(manifest["schema"], int):
@@ -338,6 +274,11 @@ def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     if manifest["schema"] > SCHEMA:
         raise StoreError(
             f"{path} has schema {manifest['schema']}, this jaxacts reads up to {SCHEMA}: please upgrade"
+        )
+    if manifest.pop("digest") != _seal(manifest):
+        raise StoreError(
+            f"{path} was altered: its content does not match its digest; restore it, or discard everything "
+            "with --fresh"
         )
     return manifest
 

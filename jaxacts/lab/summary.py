@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from jaxacts.lab import outcomes, paired, prediction, statistics, wording
-from jaxacts.lab.store import Results, choice_label, finite
+from jaxacts.lab.files import finite
+from jaxacts.lab.store import Results, choice_label
 
 SCHEMA = 1
 LEVEL = 0.95

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from jaxacts.lab import config as configuration
-from jaxacts.lab import data, execution, provenance, scoring, store
+from jaxacts.lab import data, execution, files, provenance, scoring, store
 from jaxacts.lab.agenda import OTHER_STOPPED, POLL, Agenda, Leader, follow, stopping
 from jaxacts.lab.config import CompareConfig, Contender
 from jaxacts.lab.distributed import Group
@@ -210,8 +210,8 @@ def run(
         manifest = _manifest(what, engine, argv)
         if group is not None:
             if group.rank == 0:
-                store.write_json(what.folder / store.MANIFEST, manifest)
-        elif not store.write_new(what.folder / store.MANIFEST, manifest):
+                store.write_manifest(what.folder, manifest)
+        elif not store.write_manifest(what.folder, manifest, new=True):
             # another process was faster; should it have cut the runs differently, its batches count
             return run(what, progress=progress, workers=workers, shard=shard, argv=argv)
     mine = [b for b in range(len(what.batches)) if shard is None or b % shard[1] == shard[0] - 1]
@@ -224,7 +224,7 @@ def run(
     }
     _event(what, engine, "end", **timing)
     if engine.writes and consolidate(what.folder, manifest):
-        store.write_json(what.folder / store.MANIFEST, {**manifest, "timing": timing})
+        store.write_manifest(what.folder, {**manifest, "timing": timing})
     return _results(what, manifest, group)
 
 
@@ -307,11 +307,10 @@ def begun(what: Plan, fresh: bool = False) -> dict[str, Any] | None:
         return None
     manifest = store.read_manifest(folder)
     configuration.refuse_difference(folder, manifest["config"], what.plain)
-    whole = sorted(run for batch in manifest["batches"] for run in batch) == list(range(len(what.runs)))
-    if not whole or manifest["runs"] != store.finite(what.runs):
+    if manifest["runs"] != files.finite(what.runs):
         raise StoreError(
-            f"{folder / store.MANIFEST} was altered: its runs are not those of its configuration; "
-            "restore it, or discard everything with --fresh"
+            f"the runs in {folder / store.MANIFEST} are not those of its configuration: another version of "
+            "jaxacts wrote it; use that one, choose another --output, or discard everything with --fresh"
         )
     return manifest
 

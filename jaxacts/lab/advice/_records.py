@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jaxacts.lab.store import finite
+from jaxacts.lab.files import finite
 
 SCHEMA = 1
 
