@@ -1,5 +1,6 @@
 """Settings shared by the tests and the doctests."""
 
+import gc
 from collections.abc import Iterator
 
 import jax
@@ -7,6 +8,10 @@ import jax.numpy as jnp
 import pytest
 
 import jaxacts
+
+# Traced programs are many objects that stay: to look through them for cycles at every turn takes a twentieth
+# of the time.
+gc.set_threshold(100_000, 20, 100)
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
