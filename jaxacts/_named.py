@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from jaxacts._declare import Activation, get
+import jax
+import jax.numpy as jnp
+
+from jaxacts._declare import Activation, get, record
 
 
 def is_bound(text: str) -> bool:
@@ -32,7 +35,7 @@ def named(text: str) -> Activation:
       As :func:`jaxacts.get`.
 
     Raises:
-      ValueError: for an unknown name, or where a value is missing or not a number.
+      ValueError: for an unknown name, where a value is missing or not a number, or outside its range.
       TypeError: for an unknown parameter.
 
     Example:
@@ -41,16 +44,23 @@ def named(text: str) -> Activation:
       jaxacts.get('leaky_relu', negative_slope=0.2)
     """
     name, *settings = text.split(":")
+    entry = record(get(name))
     params: dict[str, float | str] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f"expected parameter=value after {name!r}, was {setting!r}")
         try:
-            params[key] = float(value)
+            whole = entry is not None and isinstance(entry.parameters.get(key), int)
+            params[key] = int(value) if whole else float(value)
         except ValueError:
             if not value.isidentifier():
                 hint = f"; write {name}:a=1:b=2 for several" if "=" in value else ""
-                raise ValueError(f"parameter {key!r} must be a number, was {value!r}{hint}") from None
+                raise ValueError(
+                    f"parameter {key!r} must be a {'whole ' if whole else ''}number, was {value!r}{hint}"
+                ) from None
             params[key] = value
-    return get(name, **params)
+    f = get(name, **params)
+    if params and entry is not None:
+        jax.eval_shape(f, jax.ShapeDtypeStruct((), jnp.float32))  # refuses what is outside its range
+    return f

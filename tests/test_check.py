@@ -433,6 +433,8 @@ def test_jax_nn_gelu_is_matched_by_meaning():
         (["math:pi"], "math:pi is not callable"),
         (["softmax"], "not an elementwise function"),
         (["math:sin", "--types", "float64"], "its own truth in float64"),
+        (["softplus:beta=0"], "beta must be other than 0, was 0"),
+        (["repu:p=2.5"], "parameter 'p' must be a whole number, was '2.5'"),
     ],
 )
 def test_wrong_usage_is_named(arguments, message):
@@ -445,6 +447,7 @@ def test_parameters_may_be_given(capsys):
     (entry,) = json.loads(capsys.readouterr().out)["functions"]
     assert entry["name"] == "elu-alpha=2"
     assert entry["kinks"] == [{"at": 0.0, "derivative": 2.0}]
+    assert check.main(["repu:p=3", "--types", "bfloat16", "-q"]) == 0
 
 
 def accelerator():
