@@ -421,7 +421,9 @@ def get(f: str | Callable[..., Array], **params: Any) -> Activation:
         name = _ALIASES.get(f, f)
         found = _RECORDS[name].fn if name in _RECORDS else _OTHERS.get(name)
         if found is None:
-            raise ValueError(f"unknown activation {f!r}{hint(f, names()) or ';'} `jaxacts list` prints all")
+            raise ValueError(
+                f"unknown activation {f!r}{hint(f, names()) or ';'} `jaxacts list` prints all names"
+            )
         f = found
     elif not callable(f):
         raise TypeError(f"f must be a name or a callable, was {type(f).__name__}")

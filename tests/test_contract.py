@@ -470,7 +470,7 @@ def test_a_bound_function_is_the_function_with_its_parameters(name):
 def test_unknown_names_and_parameters_are_explained():
     with pytest.raises(ValueError, match=r"unknown activation 'gleu'; did you mean .*'gelu'"):
         jaxacts.get("gleu")
-    with pytest.raises(ValueError, match=r"unknown activation 'zzzzzz' `jaxacts list`"):
+    with pytest.raises(ValueError, match=r"unknown activation 'zzzzzz'; `jaxacts list`"):
         jaxacts.get("zzzzzz")
     with pytest.raises(TypeError, match=r"silu has no parameter 'alpha'; its parameters are: beta"):
         jaxacts.get("silu", alpha=1.0)
