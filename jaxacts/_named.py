@@ -53,8 +53,10 @@ def named(text: str) -> Activation:
         try:
             whole = entry is not None and isinstance(entry.parameters.get(key), int)
             params[key] = int(value) if whole else float(value)
+            if params[key] != params[key]:
+                raise ValueError("not a number")
         except ValueError:
-            if not value.isidentifier():
+            if not value.isidentifier() or value.lower() == "nan":
                 hint = f"; write {name}:a=1:b=2 for several" if "=" in value else ""
                 raise ValueError(
                     f"parameter {key!r} must be a {'whole ' if whole else ''}number, was {value!r}{hint}"

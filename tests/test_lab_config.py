@@ -110,3 +110,9 @@ def test_parameters_are_given_after_colons():
     assert config.contenders([other.source.partition(":")[2]])[0].fn == other.fn  # found again
     with pytest.raises(ValueError, match="twice"):
         config.contenders(["elu:alpha=0.5", jaxacts.get("elu", alpha=0.5)])
+    for text, message in (
+        ("elu:", "expected parameter=value"),
+        ("elu:alpha=nan", "must be a number, was 'nan'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            config.contenders([text])

@@ -214,6 +214,10 @@ def test_shards_and_merge(undisturbed, tmp_path):
     with pytest.raises(lab.StoreError, match="cut into other batches"):
         lab.merge([tmp_path / "1", tmp_path / "2"], tmp_path / "mixed")
     assert not (tmp_path / "mixed").exists()
+    whole = tmp_path / "all" / "manifest.json"
+    whole.write_text(whole.read_text().replace('"steps"', '"stops"', 1))
+    with pytest.raises(lab.StoreError, match="was altered"):
+        lab.merge([tmp_path / "all"], tmp_path / "again")
     with pytest.raises(ValueError, match="shard must be"):
         lab.compare(["relu"], output=tmp_path / "x", shard=(3, 2), **SMALL)
 

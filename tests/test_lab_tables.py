@@ -35,6 +35,19 @@ def test_npz_of_classes(tmp_path):
     assert abs(found.x_test.mean()) > 1e-3
 
 
+def test_a_copy_under_another_name_is_split_alike(tmp_path):
+    y = np.arange(40) % 2
+    one, other = (lab.load_dataset(save(tmp_path / name, x=X, y=y)) for name in ("a.npz", "b.npz"))
+    np.testing.assert_array_equal(one.x_test, other.x_test)
+    np.testing.assert_array_equal(one.x_validation, other.x_validation)
+
+
+def test_classes_that_training_never_sees_are_refused(tmp_path):
+    parts = {"x": X, "y": np.arange(40) % 2, "x_test": X[:5], "y_test": np.array([0, 1, 7, 8, 1])}
+    with pytest.raises(ValueError, match="2 of the classes in y_test do not occur in y"):
+        lab.load_dataset(save(tmp_path / "new.npz", **parts))
+
+
 def test_npz_with_a_test_part_and_images(tmp_path):
     x = RNG.integers(0, 256, (30, 4, 5), dtype=np.uint8)
     y = np.arange(30) % 3 + 7

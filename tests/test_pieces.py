@@ -37,6 +37,13 @@ BAD = [
     ("soft_clipping", {"alpha": -1.0}, "alpha must be positive"),
     ("pelu", {"b": 0.0}, "b must be positive"),
     ("hexpo", {"b": 0.0}, "b must be positive"),
+    ("scaled_soft_sign", {"beta": 0.0}, "beta must be positive"),
+    ("soft_root_sign", {"alpha": 1.0}, r"alpha must be above beta / e \(3.0 / e\), was 1.0"),
+    ("isru", {"alpha": -1.0}, "alpha must be at least 0"),
+    ("isrlu", {"alpha": -1.0}, "alpha must be at least 0"),
+    ("sau", {"beta": 0.0}, "beta must be other than 0"),
+    ("silu", {"beta": float("nan")}, "beta must be finite, was nan"),
+    ("snake", {"a": float("inf")}, "a must be finite, was inf"),
     ("hexpo", {"d": -1.0}, "d must be positive"),
 ]
 

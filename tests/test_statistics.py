@@ -149,6 +149,17 @@ def test_exact_permutation_agrees_with_scipy(rng):
     assert paired.paired_test(a, b).p == pytest.approx(want, abs=1e-12)
 
 
+@pytest.mark.parametrize("repeat", [1, 2])  # enumerated, and drawn
+def test_shares_stored_in_single_precision_tie_as_the_counts_do(repeat):
+    first = np.array([349, 349, 354, 341, 344, 346, 354, 341, 347, 347, 340, 346] * repeat)
+    second = first - np.array([2, 0, 0, 2, 4, -2, 0, 4, 0, 2, 0, 3] * repeat)
+    exact = paired.paired_test(first, second)
+    shares = paired.paired_test(*(np.float32(counts / 360) for counts in (first, second)))
+    assert exact == shares
+    if repeat == 1:  # of the 7 differences that are not 0, 10 of 128 sign flips reach the sum
+        assert exact.p == 10 / 128
+
+
 def test_permutation_of_many_pairs_is_sampled_and_close_to_exact_t(rng):
     d = rng.normal(0.3, 1.0, size=40)
     got = paired.paired_permutation(d)

@@ -41,6 +41,7 @@ def test_rrelu_slopes_are_uniform():
     gradient = jax.jit(jax.grad(lambda x: rrelu(x, key_of(2)).sum()))(-jnp.ones(N))
     np.testing.assert_array_equal(gradient, slope)
     assert jax.grad(rrelu)(0.0, None) == jnp.float32(11 / 48)
+    assert rrelu(-jnp.inf, None, 0.0, 0.0) == 0.0  # the limit, as for the rectifier
     with pytest.raises(ValueError, match="lower must not exceed upper"):
         rrelu(X, None, 0.5, 0.25)
 

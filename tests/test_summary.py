@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxacts.lab import store, summary
+from jaxacts.lab import outcomes, store, summary
 
 
 def by_name(found):
@@ -193,6 +193,14 @@ def test_target_is_a_share_of_the_best_median():
     first = [results.steps[np.flatnonzero(c >= row["target"])[0]] for c in curves]
     assert row["steps_to_target"] == np.median(first)
     assert row["reached"] == 5
+
+
+@pytest.mark.parametrize(
+    ("steps", "target", "words"),
+    [(1234.0, 0.8, "1,234"), (math.inf, 0.8, "never"), (math.inf, math.nan, "–")],  # at last, no target
+)
+def test_steps_to_target_in_words(steps, target, words):
+    assert outcomes.steps_in_words({"steps_to_target": steps, "target": target}) == words
 
 
 def test_sensitivity_uses_the_validation_split():

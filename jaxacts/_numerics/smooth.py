@@ -23,6 +23,7 @@ from jaxacts._declare import as_inexact
 from jaxacts._numerics import pair as pr
 from jaxacts._numerics.interpreter import translate
 from jaxacts._numerics.pair import Pair
+from jaxacts._numerics.pieces import require
 from jaxacts._numerics.series import Series
 
 Array = jax.Array
@@ -130,6 +131,8 @@ def smooth(
 
     @functools.wraps(program)
     def function(x: Array, *parameters: Any) -> Array:
+        for name, p in zip(program.__code__.co_varnames[1:], parameters, strict=False):
+            require(name, p, isinstance(p, Array) or math.isfinite(p), "finite")
         fixed = tuple(p if isinstance(p, float) else None for p in parameters)
         arrays = [p for p in parameters if not isinstance(p, float)]
         if arrays:

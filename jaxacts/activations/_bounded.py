@@ -100,6 +100,7 @@ def scaled_soft_sign(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `beta` is a plain number that is not positive.
 
     Example:
       >>> jaxacts.scaled_soft_sign(jnp.array([-1.0, 0.0, 2.0]), alpha=2.0)
@@ -109,7 +110,9 @@ def scaled_soft_sign(x: ArrayLike, alpha: ArrayLike = 1.0, beta: ArrayLike = 1.0
       Pishchik (2023), https://doi.org/10.20944/preprints202301.0463.v1
     """
     x, narrow = widen(x)
-    return narrow(_scaled_soft_sign(x, like(alpha, x), like(beta, x)))
+    b = like(beta, x)
+    require("beta", b, b > 0, "positive")
+    return narrow(_scaled_soft_sign(x, like(alpha, x), b))
 
 
 def _scaled_soft_sign_derivative(x: Array, alpha: float | Array = 1.0, beta: float | Array = 1.0) -> Array:
@@ -240,7 +243,7 @@ def soft_root_sign(x: ArrayLike, alpha: ArrayLike = 5.0, beta: ArrayLike = 3.0) 
 
     Raises:
       TypeError: if `x` is complex.
-      ValueError: if `beta` is a plain number that is not positive.
+      ValueError: if `beta` is a plain number that is not positive, or `alpha` one that is too small.
 
     Example:
       >>> jaxacts.soft_root_sign(jnp.array([-1.0, 0.0, 2.0]))
@@ -252,7 +255,9 @@ def soft_root_sign(x: ArrayLike, alpha: ArrayLike = 5.0, beta: ArrayLike = 3.0) 
     x, narrow = widen(x)
     b = like(beta, x)
     require("beta", b, b > 0, "positive")
-    return narrow(_soft_root_sign(x, like(alpha, x), b))
+    a = like(alpha, x)
+    require("alpha", a, a > b / math.e, f"above beta / e ({beta} / e)")
+    return narrow(_soft_root_sign(x, a, b))
 
 
 def _soft_root_sign_derivative(x: Array, alpha: Any = 5.0, beta: Any = 3.0) -> Array:
@@ -308,13 +313,14 @@ def isru(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
 
     Args:
       x: input of any shape.
-      alpha: sets the limits; 0 gives the identity.
+      alpha: sets the limits, at least 0, which gives the identity.
 
     Returns:
       An array with the shape and dtype of `x`.
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `alpha` is a plain number below 0.
 
     Example:
       >>> jaxacts.isru(jnp.array([-1.0, 0.0, 2.0]))
@@ -324,7 +330,9 @@ def isru(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
       Carlile, Delamarter, Kinney, Marti & Whitney (2017), https://arxiv.org/abs/1710.09967
     """
     x, narrow = widen(x)
-    return narrow(_isru(x, like(alpha, x)))
+    a = like(alpha, x)
+    require("alpha", a, a >= 0, "at least 0")
+    return narrow(_isru(x, a))
 
 
 def _isru_derivative(x: Array, alpha: float | Array = 1.0) -> Array:

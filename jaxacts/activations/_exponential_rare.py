@@ -283,13 +283,14 @@ def isrlu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
 
     Args:
       x: input of any shape.
-      alpha: sets the limit on the left; positive.
+      alpha: sets the limit on the left; at least 0, which gives the identity.
 
     Returns:
       An array with the shape and dtype of `x`.
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `alpha` is a plain number below 0.
 
     Example:
       >>> jaxacts.isrlu(jnp.array([-1.0, 0.0, 2.0]))
@@ -299,7 +300,9 @@ def isrlu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:
       Carlile, Delamarter, Kinney, Marti & Whitney (2017), https://arxiv.org/abs/1710.09967
     """
     x, narrow = widen(x)
-    return narrow(_isrlu(x, like(alpha, x)))
+    a = like(alpha, x)
+    require("alpha", a, a >= 0, "at least 0")
+    return narrow(_isrlu(x, a))
 
 
 def _isrlu_derivative(x: Array, alpha: Any = 1.0) -> Array:

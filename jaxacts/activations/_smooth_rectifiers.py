@@ -453,13 +453,14 @@ def sau(x: ArrayLike, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
     Args:
       x: input of any shape.
       alpha: slope on the far left.
-      beta: sharpness of the corner; positive.
+      beta: sharpness of the corner; not 0.
 
     Returns:
       An array with the shape and dtype of `x`.
 
     Raises:
       TypeError: if `x` is complex.
+      ValueError: if `beta` is a plain 0.
 
     Example:
       >>> jaxacts.sau(jnp.array([-1.0, 0.0, 2.0]))
@@ -469,7 +470,9 @@ def sau(x: ArrayLike, alpha: ArrayLike = 0.15, beta: ArrayLike = 1.0) -> Array:
       Biswas, Kumar, Banerjee & Pandey (2021), https://arxiv.org/abs/2109.13210
     """
     x, narrow = widen(x)
-    return narrow(_sau(x, like(alpha, x), like(beta, x)))
+    b = like(beta, x)
+    require("beta", b, b != 0, "other than 0")
+    return narrow(_sau(x, like(alpha, x), b))
 
 
 def _sau_derivative(x: Array, alpha: float | Array = 0.15, beta: float | Array = 1.0) -> Array:

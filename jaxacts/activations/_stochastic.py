@@ -15,7 +15,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jaxacts._declare import declare_other
-from jaxacts._numerics import widen
+from jaxacts._numerics import times, widen
 from jaxacts.activations._rectifiers import relu
 from jaxacts.activations._smooth_rectifiers import softplus
 from jaxacts.activations._vector import Axis, as_rows, softmax
@@ -59,7 +59,7 @@ def rrelu(x: ArrayLike, key: Array | None, lower: ArrayLike = 1 / 8, upper: Arra
         slope = jnp.asarray((lower + upper) / 2, x.dtype)
     else:
         slope = jr.uniform(key, x.shape, x.dtype, lower, upper)
-    return narrow(jnp.where(x > 0, x, slope * x))
+    return narrow(jnp.where(x > 0, x, times(slope, x)))
 
 
 def noisy_relu(x: ArrayLike, key: Array | None) -> Array:

@@ -324,7 +324,10 @@ def group_sort(x: ArrayLike, group_size: int = 2, axis: int = -1, descending: bo
     """
     x = as_inexact(x)
     groups, at = _groups(x, group_size, axis, "group_size")
-    return jnp.sort(groups, axis=at + 1, stable=True, descending=descending).reshape(x.shape)
+    # `jnp.sort` itself reverses equal entries when it sorts downwards
+    turned = jnp.flip(groups, at + 1) if descending else groups
+    ordered = jnp.sort(turned, axis=at + 1, stable=True)
+    return (jnp.flip(ordered, at + 1) if descending else ordered).reshape(x.shape)
 
 
 def max_min(x: ArrayLike, axis: int = -1) -> Array:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxacts.commands import _common
+from jaxacts.lab import outcomes
 
 # Below this width the table leaves out gradients, dead and saturated units, and p (the marks tell it).
 _WIDE, _NARROW = 128, (0, 1, 2, 3, 4, 5, 9, 11)
@@ -109,8 +110,8 @@ def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]
     for row in rows:
         best = row["best"] and math.isfinite(row["mean"])  # nobody is, where everything diverged
         mark = "★" if best else "=" if row["as_good"] and not row["best"] else "!" if row["diverged"] else ""
-        steps = row["steps_to_target"]
-        reached = f" ({row['reached']}/{row['runs']})" if row["reached"] < row["runs"] else ""
+        some = row["reached"] < row["runs"] and math.isfinite(row["target"])
+        reached = f" ({row['reached']}/{row['runs']})" if some else ""
         failed = f"{row['diverged']}/{row['runs']}" + (
             f", {row['not_learned']} did not learn" if row["not_learned"] else ""
         )
@@ -122,8 +123,8 @@ def _table(rows: list[dict[str, Any]], score: str) -> tuple[list[tuple[str, str]
         )
         lines.append([
             mark, row["activation"], number(scale * row["mean"], f".{digits}f"), ends,
-            (number(steps, ",.0f") if math.isfinite(steps) else "never") + reached,
-            f"{row['learning_rate']:g}", number(row["gradient_ratio"], ".2g"),
+            outcomes.steps_in_words(row) + reached, f"{row['learning_rate']:g}",
+            number(row["gradient_ratio"], ".2g"),
             number(100 * row["dead"], ".1f"), number(100 * row["saturated"], ".1f"),
             failed, "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}",
             number(row["effect"], ".2f"),

@@ -15,7 +15,7 @@ import numpy as np
 import tyro
 
 from jaxacts.commands import _common
-from jaxacts.lab import files, store, summary
+from jaxacts.lab import files, outcomes, store, summary
 from jaxacts.lab.errors import need
 from jaxacts.lab.store import Results
 
@@ -213,11 +213,10 @@ def table(results: Results, *, latex: bool = False) -> str:
         )
         p = row["p_holm"]
         name = row["activation"] + (" *" if row["best"] or row["as_good"] else "")
-        steps = f"{row['steps_to_target']:,.0f}" if math.isfinite(row["steps_to_target"]) else "never"
         mean = f"{scale * row['mean']:.{digits}f}" if math.isfinite(row["mean"]) else "–"
         lines.append([
-            *([row["facet"]] if several else []), name, mean, ends, steps, f"{row['learning_rate']:g}",
-            f"{row['diverged']}/{row['runs']}",
+            *([row["facet"]] if several else []), name, mean, ends, outcomes.steps_in_words(row),
+            f"{row['learning_rate']:g}", f"{row['diverged']}/{row['runs']}",
             "–" if math.isnan(p) else "<0.001" if p < 0.001 else f"{p:.3f}",
             f"{row['effect']:.2f}" if math.isfinite(row["effect"]) else "–",
         ])  # fmt: skip

@@ -234,6 +234,8 @@ def contenders(activations: Sequence[Any]) -> tuple[Contender, ...]:
 
 def _imported(text: str) -> Contender:
     module, _, name = text.partition(":")
+    if not name:
+        raise ValueError(f"expected parameter=value or the name of a function after {text!r}")
     try:
         value: Any = importlib.import_module(module)
     except ImportError as error:

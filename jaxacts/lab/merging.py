@@ -106,10 +106,11 @@ def merge(folders: Sequence[str | os.PathLike], output: str | os.PathLike) -> Re
     target = Path(output)
     if not paths:
         raise ValueError("folders must name at least one run folder")
+    manifests = [store.read_manifest(path) for path in paths]
     for path in paths:
         if store.finished(path):
             raise StoreError(f"{path} is finished already: it holds all runs, there is nothing to merge")
-    manifest = store.read_manifest(paths[0])
+    manifest = manifests[0]
     for path in [*paths[1:], *([target] if (target / store.MANIFEST).exists() else [])]:
         other = store.read_manifest(path)
         config.refuse_difference(path, other["config"], manifest["config"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -114,6 +115,12 @@ def profile_interval(
     chances = bdtr(np.arange(runs + 1.0)[:, None], runs, share[None])  # P(count <= k)
     low, high = (np.argmax(chances >= q - 1e-12, axis=0) / runs for q in (0.5 - level / 2, 0.5 + level / 2))
     return low, high
+
+
+def steps_in_words(row: Mapping[str, Any]) -> str:
+    """The steps to target of a row of the summary: a number, "never", or "–" where there is no target."""
+    steps = row["steps_to_target"]
+    return "–" if math.isnan(row["target"]) else f"{steps:,.0f}" if math.isfinite(steps) else "never"
 
 
 def steps_to_target(steps: np.ndarray, curves: np.ndarray, target: float) -> np.ndarray:

@@ -57,7 +57,9 @@ def paired_test(a: np.ndarray, b: np.ndarray, *, comparisons: int = 1, alpha: fl
     differences = finite(a - b)
     pairs = differences.size
     few = pairs < FEW or comparisons * 2.0 ** (1 - pairs) > alpha
-    return paired_t(differences) if few and not one_amount(a, b) else paired_permutation(differences)
+    if few and not one_amount(a, b):
+        return paired_t(differences)
+    return paired_permutation(differences, rounding=_rounding(a, b))
 
 
 def paired_t(differences: np.ndarray) -> Test:
@@ -91,11 +93,14 @@ def paired_t(differences: np.ndarray) -> Test:
     return Test(float(2.0 * stdtr(pairs - 1, -abs(mean / error))), "paired t", pairs)
 
 
-def paired_permutation(differences: np.ndarray, *, resamples: int = 20_000, seed: int = 0) -> Test:
+def paired_permutation(
+    differences: np.ndarray, *, rounding: float = 0.0, resamples: int = 20_000, seed: int = 0
+) -> Test:
     """Sign-flip test of differences that are symmetric around 0; exact when all flips can be enumerated.
 
     Args:
       differences: one difference a pair; pairs with NaN are left out.
+      rounding: by how much rounding may have changed each of them.
       resamples: random flips drawn when there are more than 16 pairs; then p = (hits + 1) / (resamples + 1).
       seed: seed of the random flips.
 
@@ -114,8 +119,9 @@ def paired_permutation(differences: np.ndarray, *, resamples: int = 20_000, seed
     if pairs < 1:
         return Test(math.nan, "exact permutation", 0)
     observed = abs(differences.sum())
-    # sums of the same numbers in another order differ by rounding; a tie must count as a hit
-    tie = 1e-12 * np.abs(differences).sum()
+    # A tie must count as a hit. Sums of the same numbers in another order differ by rounding, and shares of
+    # test examples, stored as float32, tie only but for theirs.
+    tie = 1e-12 * np.abs(differences).sum() + 2 * pairs * rounding
     if pairs <= EXACT_PAIRS:
         sums = np.zeros(1)
         for d in differences:  # 2**n signed sums, by doubling

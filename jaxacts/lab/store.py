@@ -268,7 +268,10 @@ def read_manifest(folder: str | os.PathLike) -> dict[str, Any]:
     manifest = files.read_json(path)
     needed = {"schema", "digest", "config", "hash", "runs", "batches", "steps", "metric"}
     if not isinstance(manifest, dict) or not needed <= set(manifest):
-        raise StoreError(f"{path} is not a manifest of jaxacts")
+        raise StoreError(
+            f"{path} is not a manifest of jaxacts: it lacks what one has; restore it, or discard everything "
+            "with --fresh"
+        )
     if not isinstance(manifest["schema"], int):
         raise StoreError(f"{path} was altered: its schema must be an integer, was {manifest['schema']!r}")
     if manifest["schema"] > SCHEMA:

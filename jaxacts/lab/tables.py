@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from jaxacts.lab import outcomes
 from jaxacts.lab.store import Results
 from jaxacts.lab.summary import Summary
 
@@ -246,6 +247,5 @@ def _failed(row: Row) -> dict[str, Any]:
 
 
 def _steps(row: Row) -> dict[str, Any]:
-    steps = row["steps_to_target"]
-    text = f"{steps:,.0f}" if math.isfinite(steps) else "never"
-    return _number(steps, f"{text} ({row['reached']}/{row['runs']})")
+    reached = "" if math.isnan(row["target"]) else f" ({row['reached']}/{row['runs']})"
+    return _number(row["steps_to_target"], outcomes.steps_in_words(row) + reached)

@@ -230,7 +230,7 @@ def notes(results: Results, rows: Sequence[Row], score: str) -> list[str]:
         f"Steps to target: first recorded step at which the {score} reaches the target, "
         f"{100 * (results.config.get('target') or 0.9):g} % of the best activation's median; the median over "
         "runs, "
-        "with the number of runs that got there.",
+        "with the number of runs that got there; – where runs that learnt nothing would reach it.",
         "Gradient ratio: gradient norm of the first weight matrix over that of the last, median over runs at "
         "the first "
         f"record (step {results.steps[0]}); far below 1 the gradient vanishes on its way to the input, far "

@@ -221,8 +221,8 @@ def load_dataset(
     key = known.get(_squeezed(name))
     if key is None:
         raise ValueError(
-            f"unknown data set {name!r}{hint(name, _SOURCES)} Known are: {', '.join(_SOURCES)}; "
-            f"a file of yours ends in {' or '.join(_tables.SUFFIXES[:2])}"
+            f"unknown data set {name!r}{hint(name, _SOURCES) or ';'} Known are: {', '.join(_SOURCES)}; "
+            f"a file of yours ends in {', '.join(_tables.SUFFIXES)}, and openml:NUMBER is one of OpenML"
         )
     if target is not None:
         raise ValueError(

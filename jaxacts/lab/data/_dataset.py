@@ -82,6 +82,7 @@ def prepare(
     *,
     name: str,
     task: Task,
+    split: str | None = None,
     scaling: Scaling = "feature",
     source: str = "given by the user",
     licence: str = "unknown",
@@ -93,8 +94,9 @@ def prepare(
       y: (n,) integer labels from 0, or (n,) or (n, targets) real targets.
       x_test: inputs of the test part; None takes a fifth of x.
       y_test: its targets.
-      name: a name; it also seeds the split.
+      name: a name.
       task: "classification" or "regression".
+      split: what seeds the split; by default the name.
       scaling: "feature" standardises every column by itself; "global" centres every column but divides by
         one number, right for pixels and time series, whose columns share a unit and may be almost constant.
       source: where the data come from.
@@ -116,8 +118,9 @@ def prepare(
     if task not in ("classification", "regression"):
         raise ValueError(f"task must be 'classification' or 'regression', was {task!r}")
     x, y = _checked(name, x, y)
+    split = name if split is None else split
     if x_test is None or y_test is None:
-        order = generator(name).permutation(len(x))
+        order = generator(split).permutation(len(x))
         held = math.ceil(len(x) / 5)
         x_test, y_test, x, y = x[order[:held]], y[order[:held]], x[order[held:]], y[order[held:]]
     else:
@@ -126,7 +129,10 @@ def prepare(
             raise ValueError(f"data set {name!r}: x has {x.shape[1]} features, x_test {x_test.shape[1]}")
         if y_test.shape[1:] != y.shape[1:]:
             raise ValueError(f"data set {name!r}: y has shape {y.shape}, y_test {y_test.shape}")
-    order = generator(name + "/validation").permutation(len(x))
+        unseen = np.setdiff1d(y_test, y) if task == "classification" else ()
+        if len(unseen):
+            raise ValueError(f"data set {name!r}: {len(unseen)} of the classes in y_test do not occur in y")
+    order = generator(split + "/validation").permutation(len(x))
     held = math.ceil(len(x) / 5)
     parts_x = [x[order[held:]], x[order[:held]], x_test]
     parts_y = [y[order[held:]], y[order[:held]], y_test]

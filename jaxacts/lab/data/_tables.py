@@ -22,6 +22,7 @@ from jaxacts.lab.data._dataset import Dataset, Task, prepare
 SUFFIXES = (".npz", ".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 _MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "-")
+_SPLIT = "file"  # the rows of a file are split alike, whatever it is called
 _USUAL_TARGETS = ("target", "label", "class", "y")
 # A target of whole numbers is a class label when there are few different ones, and each occurs ten times on
 # average; `task` overrules.
@@ -102,7 +103,7 @@ def from_arrays(name: str, arrays: dict[str, np.ndarray], task: Task | None, sou
     scaling = "global" if found["x"].dtype == np.uint8 else "feature"
     return prepare(
         found["x"], values[:cut], found.get("x_test"), None if y_test is None else values[cut:], name=name,
-        task=task, scaling=scaling, source=source,
+        task=task, split=_SPLIT, scaling=scaling, source=source,
     )  # fmt: skip
 
 
@@ -202,7 +203,7 @@ def from_table(name: str, table: Table, task: Task | None, source: str) -> Datas
             "nothing to learn"
         )
     task, y = targets(name, table.y, task)
-    return prepare(table.x, y, name=name, task=task, source=source)
+    return prepare(table.x, y, name=name, task=task, split=_SPLIT, source=source)
 
 
 def column(name: str, names: Sequence[str], target: str | None) -> int:
