@@ -79,7 +79,9 @@ def test_show_honours_parameters(capsys):
     assert row["parameters"] == {"alpha": 2.0}
     assert row["image"] == [-2.0, "inf"]
     assert row["kinks"] == [[0.0, 2.0]]
-    assert cli.main(["show", "elu:alpha=inf", "-q"]) == 0
+    assert cli.main(["show", "elu:alpha=inf"]) == 2
+    assert "alpha must be finite, was inf" in capsys.readouterr().err
+    assert cli.main(["show", "relu_n:n=inf", "-q"]) == 0
     assert "facts are not stated at these parameters" in capsys.readouterr().out
     assert cli.main(["show", "glu:gate=first", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["activation"]["parameters"] == {"gate": "first"}
