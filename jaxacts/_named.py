@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -50,18 +52,19 @@ def named(text: str) -> Activation:
         key, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f"expected parameter=value after {name!r}, was {setting!r}")
+        whole = entry is not None and isinstance(entry.parameters.get(key), int)
         try:
-            whole = entry is not None and isinstance(entry.parameters.get(key), int)
-            params[key] = int(value) if whole else float(value)
-            if params[key] != params[key]:
-                raise ValueError("not a number")
+            number = int(value) if whole else float(value)
         except ValueError:
-            if not value.isidentifier() or value.lower() == "nan":
-                hint = f"; write {name}:a=1:b=2 for several" if "=" in value else ""
-                raise ValueError(
-                    f"parameter {key!r} must be a {'whole ' if whole else ''}number, was {value!r}{hint}"
-                ) from None
+            number = math.nan
+        if number == number:
+            params[key] = number
+        elif value.isidentifier() and value.lower() != "nan":
             params[key] = value
+        else:
+            hint = f"; write {name}:a=1:b=2 for several" if "=" in value else ""
+            kind = "a whole number" if whole else "a number"
+            raise ValueError(f"parameter {key!r} must be {kind}, was {value!r}{hint}")
     f = get(name, **params)
     if params and entry is not None:
         jax.eval_shape(f, jax.ShapeDtypeStruct((), jnp.float32))  # refuses what is outside its range

@@ -106,13 +106,14 @@ def merge(folders: Sequence[str | os.PathLike], output: str | os.PathLike) -> Re
     target = Path(output)
     if not paths:
         raise ValueError("folders must name at least one run folder")
-    manifests = [store.read_manifest(path) for path in paths]
+    manifests = {path: store.read_manifest(path) for path in paths}
     for path in paths:
         if store.finished(path):
             raise StoreError(f"{path} is finished already: it holds all runs, there is nothing to merge")
-    manifest = manifests[0]
-    for path in [*paths[1:], *([target] if (target / store.MANIFEST).exists() else [])]:
-        other = store.read_manifest(path)
+    manifest = manifests[paths[0]]
+    if (target / store.MANIFEST).exists():
+        manifests[target] = store.read_manifest(target)
+    for path, other in manifests.items():
         config.refuse_difference(path, other["config"], manifest["config"])
         if other["batches"] != manifest["batches"]:
             raise StoreError(
