@@ -58,17 +58,22 @@ def parse(options: type[T], argv: Sequence[str], *, prog: str, description: str)
         raise
 
 
+def switches(options: type) -> set[str]:
+    """The options without a value, as they are written."""
+    fields = dataclasses.fields(options)
+    return {"--" + f.name.replace("_", "-") for f in fields if isinstance(f.default, bool)}
+
+
 def _names_first(options: type, argv: Sequence[str]) -> list[str]:
     """The words with those of no option in front, as they may stand anywhere but tyro wants them together."""
-    fields = dataclasses.fields(options)
-    switches = {"--" + f.name.replace("_", "-") for f in fields if isinstance(f.default, bool)}
+    alone = {*switches(options), "--help", "-h", "-q", "-v"}
     names, rest, words = [], [], iter(argv)
     for word in words:
         if not word.startswith("-"):
             names.append(word)
             continue
         rest.append(word)
-        if "=" not in word and word.replace("_", "-") not in {*switches, "--help", "-h", "-q", "-v"}:
+        if "=" not in word and word.replace("_", "-") not in alone:
             rest += itertools.islice(words, 1)  # its value
     return names + rest
 

@@ -48,8 +48,7 @@ def words(path: Path, options: type) -> list[str]:
 
 def switched(given: Sequence[str], options: type) -> list[str]:
     """Words in which `--NAME=false` has taken out the switch `--NAME` before it, and `--NAME=true` is one."""
-    fields = dataclasses.fields(options)
-    switches = {"--" + f.name.replace("_", "-") for f in fields if isinstance(f.default, bool)}
+    switches = _common.switches(options)
     found: list[str] = []
     for word in given:
         name, equals, value = word.partition("=")
