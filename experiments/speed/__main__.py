@@ -46,7 +46,8 @@ def elementwise_tables(smoke: bool) -> None:
         times = " | ".join(f"{t:.1f}" for t in (*row.forward, *row.both))
         ulp = "" if smoke else elementwise.broken_by_peer(row.name)
         low, high = row.spread
-        print(f"| {row.name} | {times} | {row.ratio:.2f} ({low:.2f}-{high:.2f}) | {ulp} |")
+        name = row.name if row.width is None else f"{row.name}, rows of {row.width}"
+        print(f"| {name} | {times} | {row.ratio:.2f} ({low:.2f}-{high:.2f}) | {ulp} |")
     print("The last column, f / f' / f'', is empty where jax.nn keeps the promise in float32; ! is broken.")
 
     print("\nTemporary memory of the gradient of 10 layers, in arrays of the size of one activation:")

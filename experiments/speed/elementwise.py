@@ -44,6 +44,8 @@ CALLS = 4  # a sample: the clock's grain and the cost of a call count for little
 # Functions of the last axis. To be judged, each is reduced to one number: what the first of two logits x and
 # 0 becomes, or what the gate x makes of a 1. The truth is then an elementwise function of the catalogue.
 ROWS = {"softmax": "sigmoid", "log_softmax": "log_sigmoid", "glu": "sigmoid"}
+# entries of their rows: features, and classes
+WIDTHS = (1024, 10)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Row:
 
     Attributes:
       name: the function.
+      width: entries of a row, None for an elementwise function.
       forward: jaxacts and jax.nn, value only.
       both: jaxacts and jax.nn, value and gradient.
       ratio: jaxacts over jax.nn for value and gradient, the median of the rounds' ratios.
@@ -59,6 +62,7 @@ class Row:
     """
 
     name: str
+    width: int | None
     forward: tuple[float, float]
     both: tuple[float, float]
     ratio: float
@@ -66,36 +70,45 @@ class Row:
 
 
 def with_gradient(f: Callable[[jax.Array], jax.Array]) -> Callable:
-    """Value and elementwise gradient in one compiled program."""
+    """Value and gradient, for a given cotangent, in one compiled program."""
 
-    def program(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def program(x: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
         y, back = jax.vjp(f, x)
-        return y, back(jnp.ones_like(y))[0]
+        return y, back(cotangent)[0]
 
     return jax.jit(program)
 
 
 def measure(size: int = 2**22, rounds: int = 15, names: tuple[str, ...] = tuple(PEERS)) -> list[Row]:
     """Interleaved rounds, so that what else the machine does falls on both sides alike."""
-    numbers = jnp.asarray(np.random.default_rng(0).normal(size=size) * 3, jnp.float32)
     rows = []
     for name in names:
-        x = numbers.reshape(-1, 1024) if name in ROWS else numbers
-        ours, theirs = getattr(jaxacts, name), PEERS[name]
-        programs = [jax.jit(ours), jax.jit(theirs), with_gradient(ours), with_gradient(theirs)]
-        for program in programs:
-            jax.block_until_ready(program(x))
-        taken = np.empty((rounds, len(programs)))
-        for times in taken:
-            for i, program in enumerate(programs):
-                start = time.perf_counter()
-                for _ in range(CALLS):
-                    jax.block_until_ready(program(x))
-                times[i] = (time.perf_counter() - start) * 1e3 / CALLS
-        middle = np.median(taken, axis=0)
-        low, ratio, high = np.quantile(taken[:, 2] / taken[:, 3], (0.25, 0.5, 0.75))
-        rows.append(Row(name, (middle[0], middle[1]), (middle[2], middle[3]), ratio, (low, high)))
+        for width in WIDTHS if name in ROWS else (None,):
+            ours, theirs = getattr(jaxacts, name), PEERS[name]
+            programs = [jax.jit(ours), jax.jit(theirs), with_gradient(ours), with_gradient(theirs)]
+            x, cotangent = _arrays((size // width, width) if width else (size,), ours)
+            given = [(x,), (x,), (x, cotangent), (x, cotangent)]
+            for program, arguments in zip(programs, given, strict=True):
+                jax.block_until_ready(program(*arguments))
+            taken = np.empty((rounds, len(programs)))
+            for times in taken:
+                for i, (program, arguments) in enumerate(zip(programs, given, strict=True)):
+                    start = time.perf_counter()
+                    for _ in range(CALLS):
+                        jax.block_until_ready(program(*arguments))
+                    times[i] = (time.perf_counter() - start) * 1e3 / CALLS
+            middle = np.median(taken, axis=0)
+            low, ratio, high = np.quantile(taken[:, 2] / taken[:, 3], (0.25, 0.5, 0.75))
+            row = Row(name, width, (middle[0], middle[1]), (middle[2], middle[3]), ratio, (low, high))
+            rows.append(row)
     return rows
+
+
+def _arrays(shape: tuple[int, ...], f: Callable[[jax.Array], jax.Array]) -> tuple[jax.Array, jax.Array]:
+    """Random inputs, and random factors for the gradient: with ones, that of a softmax would be 0."""
+    rng = np.random.default_rng(0)
+    x = jnp.asarray(rng.normal(size=shape) * 3, jnp.float32)
+    return x, jnp.asarray(rng.normal(size=jax.eval_shape(f, x).shape), jnp.float32)
 
 
 @functools.cache

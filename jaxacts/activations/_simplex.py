@@ -30,26 +30,40 @@ def _sum(x: Array) -> Array:
     return jnp.sum(x, axis=-1, keepdims=True)
 
 
-def _weights(x: Array) -> tuple[Array, Array]:
-    """The weights exp(x - max), 1 for the largest entry, and their sum; 0 and 0 where nothing is left."""
+# entries of a row up to which one pass that makes two sums beats two passes, which are vectorised
+_NARROW = 16
+
+
+def _weights(x: Array) -> tuple[Array, Array, Array]:
+    """The weights exp(x - max), 1 for the largest entry, their sum, and the sum without that one.
+
+    All are 0 where nothing is left. What is below 1 is summed apart from the ones, of which it may be a small
+    part.
+    """
     high, low = _shifted(x)
     e = jnp.exp(high)
     e = e + e * low
-    return e, _sum(e)
+    whole = jnp.floor(e)
+    if x.shape[-1] > _NARROW:
+        total = _sum(e)
+        return e, total, jnp.where(total < 2.0, _sum(e - whole), total - 1.0)
+    zero = jnp.zeros((), e.dtype)
+    plus = lambda a, b: (a[0] + b[0], a[1] + b[1])  # noqa: E731
+    parts = jax.lax.reduce((e - whole, whole), (zero, zero), plus, (x.ndim - 1,))
+    below, ones = (jnp.expand_dims(part, -1) for part in parts)
+    return e, below + ones, below + jnp.maximum(ones - 1.0, 0.0)
 
 
-def _deviation(p: Array, t: Array) -> Array:
-    """`t` minus its mean over the row under the weights `p`, which sum to 1 (or are all 0).
+def _deviation(p: Array, t: Array, whole: Array | float = 1.0) -> Array:
+    """`t` minus its mean over the row under the weights `p`, which sum to `whole`: 1, or 0 if all are 0.
 
-    Where one weight is above a half, 1 - p is the sum of the other weights; everywhere else it is accurate as
-    it is. Products with 0 and 1 stand in for masks, which would keep XLA from fusing the sums over the rows.
+    Both are taken from the entry whose weight is above a half, if there is one: what is left of 1 - p is then
+    a sum of the other weights. Products with 0 and 1 stand in for masks, which would keep XLA from fusing the
+    sums over the rows.
     """
     first = jnp.round(p)  # 1 for a weight above a half
-    others = 1.0 - first
-    rest = _sum(p * others)
-    of_first = _sum(first * t)
-    t = others * t
-    return t + of_first * (rest - others) - _sum(p * t)
+    t = (whole - first) * (t - _sum(first * t))
+    return t - _sum(p * t)
 
 
 def _or_one(x: Array) -> Array:
@@ -58,7 +72,7 @@ def _or_one(x: Array) -> Array:
 
 @jax.custom_jvp
 def softmax_rows(x: Array) -> Array:
-    e, total = _weights(x)
+    e, total, _ = _weights(x)
     return e / _or_one(total)
 
 
@@ -71,21 +85,18 @@ def _(primals, tangents):
 
 @jax.custom_jvp
 def log_softmax_rows(x: Array) -> Array:
-    e, total = _weights(x)
-    # log1p of the other terms instead of the log of all: -log p stays exact when p rounds to 1. The sum
-    # without the ones is needed only where there is a single one of them.
-    others = jnp.where(total < 2.0, _sum(e - jnp.floor(e)), total - 1.0)
     top = jnp.max(x, axis=-1, keepdims=True)
     infinite = jnp.abs(top) == jnp.inf
-    return jnp.where(infinite, jnp.where(x == jnp.inf, 0.0, -jnp.inf), x - top) - jnp.log1p(others)
+    # log1p of the other terms instead of the log of all: -log p stays exact when p rounds to 1
+    fall = jnp.log1p(_weights(x)[2])
+    return jnp.where(infinite, jnp.where(x == jnp.inf, 0.0, -jnp.inf), x - top) - fall
 
 
 @log_softmax_rows.defjvp
 def _(primals, tangents):
     (x,), (t,) = primals, tangents
-    empty = jnp.max(x, axis=-1, keepdims=True) == -jnp.inf
-    slope = _deviation(softmax_rows(x), t)
-    return log_softmax_rows(x), jnp.where(empty, 0.0, slope)
+    whole = jnp.where(jnp.max(x, axis=-1, keepdims=True) == -jnp.inf, 0.0, 1.0)
+    return log_softmax_rows(x), _deviation(softmax_rows(x), t, whole)
 
 
 def _bounded(x: Array) -> tuple[Array, Array, Array]:
