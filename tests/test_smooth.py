@@ -117,6 +117,60 @@ def test_whole_range_at_parameters_that_move_the_asymptotes(name, changed):
         f = jax.grad(f)
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("silu", "beta"), ("logish", "beta"), ("smish", "beta"), ("aptx", "beta"), ("golu", "gamma"),
+        ("erfact", "beta"), ("pserf", "delta"), ("aria2", "beta"), ("acon_c", "beta"), ("mpelu", "beta"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [0.0, 1e-24, -1e-24, 1e-36])
+def test_a_rate_that_is_small_where_x_is_large(name, key, value):
+    x = np.array([1e17, 1e19, 1e22, 1e24, 3e24, 1e30, 1e36], np.float32)
+    x = np.concatenate([-x, x])
+    held = dict(reference.parameters(name)) | {key: value}
+    if name == "mpelu" and value < 0:
+        pytest.skip("overflows, as the mathematics does")
+    place = [*held].index(key)
+    values = [jnp.float32(v) for v in held.values()]
+    held = {k: float(np.float32(v)) for k, v in held.items()}
+    f = jaxacts.get(name).fn
+    true = [reference.jet(name, float(p), **held) for p in x]
+    for given in (values, held.values()):
+        got = on_numpy(lambda p: f(p, *given), x)  # noqa: B023
+        assert relative(got, [row[0] for row in true]).max() < 1e-6
+    got = on_numpy(lambda p: jax.grad(f)(p, *values), x)
+    assert relative(got, [row[1] for row in true]).max() < 1e-6
+    true = [reference.parameter_derivative(name, key, float(p), **held) for p in x]
+    got = on_numpy(lambda p: jax.grad(f, argnums=1 + place)(p, *values), x)
+    assert relative(got, true).max() < 1e-6
+    assert np.isfinite(got[np.abs(np.array(true, float)) < 3e38]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("gaussian", "sigma", 1e-12), ("laplacian", "sigma", 1e-12), ("soft_root_sign", "beta", 1e-12),
+        ("e_swish", "beta", 1e12), ("logish", "alpha", 1e12), ("smish", "alpha", 1e12),
+        ("aptx", "gamma", 1e12), ("sgelu", "alpha", 1e12), ("pserf", "gamma", 1e12), ("isru", "alpha", 0.0),
+        ("isru", "alpha", 1e-30), ("isrlu", "alpha", 1e-30),
+    ],
+)  # fmt: skip
+def test_a_size_that_is_small_or_large_where_x_is_large(name, key, value):
+    x = np.array([1e3, 1e15, 1e20, 1e25, 1e30, 1e38], np.float32)
+    x = np.concatenate([-x, x])
+    held = dict(reference.parameters(name)) | {key: value}
+    values = [jnp.float32(v) for v in held.values()]
+    held = {k: float(np.float32(v)) for k, v in held.items()}
+    f = jaxacts.get(name).fn
+    true = [reference.jet(name, float(p), **held) for p in x]
+    for order, g in enumerate((f, jax.grad(f))):
+        got, row = on_numpy(lambda p: g(p, *values), x), [line[order] for line in true]  # noqa: B023
+        # below 1e-25 the slope of isru may be 0: it is a cube of 1 / x times the inverse root of alpha
+        assert relative(got, [value if abs(value) > 1e-25 else 0.0 for value in row]).max() < 1e-6
+        assert np.isfinite(got[np.array([abs(float(value)) < 3e38 for value in row])]).all()
+
+
 def test_the_leading_power_is_found():
     x3 = lambda x: series.minus_tanh(x)  # noqa: E731
     assert powers(x3, (0,), (), np.dtype(np.float32)) == ((3, 3), (3, 3))

@@ -153,6 +153,13 @@ def test_parameter_gradients_are_finite_everywhere(spec):
         assert all(jnp.isfinite(v).all() for v in jax.tree.leaves((to_params, to_x)))
 
 
+def test_the_gradient_of_swish_is_finite_where_its_gate_has_closed():
+    x = jnp.array([1e20, -1e20, 1e30, -1e38, 3e38])
+    to_beta = jax.vmap(jax.grad(lambda b, x: apply("swish", {"beta": b}, x)), (None, 0))
+    for beta in (1e-18, -1e-18, 1.0, 1e18):
+        assert jnp.isfinite(to_beta(jnp.float32(beta), x)).all()
+
+
 @pytest.mark.parametrize("name", ["pelu", "srelu", "xielu"])
 def test_constraints_hold_for_any_stored_number(name):
     spec = specs()[name]

@@ -9,6 +9,7 @@ program.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,7 @@ from jax.custom_derivatives import SymbolicZero
 from jaxacts._declare import as_inexact
 from jaxacts._numerics import pair as pr
 from jaxacts._numerics.interpreter import translate
-from jaxacts._numerics.pair import Pair
+from jaxacts._numerics.pair import Number, Pair
 from jaxacts._numerics.pieces import require
 from jaxacts._numerics.series import Series
 
@@ -42,6 +43,8 @@ LARGEST = {
 _LARGEST = {np.dtype(np.float32): 2.0**100, np.dtype(np.float64): 2.0**900}
 # the same for a derivative in a parameter, which has a power of x more and goes on as a power from there
 _SQUARABLE = {np.dtype(np.float32): 2.0**60, np.dtype(np.float64): 2.0**400}
+# the largest rate whose product with that |x|, and with twice it, is a float
+_SETTLED = {np.dtype(np.float32): 2.0**66, np.dtype(np.float64): 2.0**600}
 # exponents of two: where a result is c x^d near zero, inputs below the limit for d are brought up to it and
 # the result is scaled back, because the tail of a pair so small, or of its power, would be flushed to zero
 _TINY = {
@@ -86,6 +89,7 @@ def smooth(
     left: Asymptote | None = None,
     right: Asymptote | None = None,
     bound: dict[np.dtype, float] | float | None = None,
+    rate: tuple[int, int] | None = None,
     quick: tuple[Callable[[Array], Array], ...] = (),
     quick_at: tuple[float, ...] = (),
 ) -> Callable[..., Array]:
@@ -99,6 +103,9 @@ def smooth(
       right: the same towards +inf.
       bound: |x| beyond which the function equals its asymptotes; by default only where the square of a pair
         would overflow, so a larger one states that the formula takes no square of x.
+      rate: (n, k) where f(s x; b) = s^k f(x; s b) for every s > 0 and b is the n-th parameter, and where f
+        has settled once b x is large: with arrays, x is far out measured in a unit of its own, so that no
+        power of it overflows and b may be as small as it likes.
       quick: float32 value and first derivative in plain arithmetic (see `quick.py`), functions of x alone.
       quick_at: the parameters they hold for, as plain numbers.
 
@@ -113,7 +120,7 @@ def smooth(
             plain = fixed == quick_at and len(orders) == 1 and orders[0] < len(quick)
             if plain and args[0].dtype == np.float32:
                 return _compiled(quick[orders[0]], *args)
-            return _evaluate(program, orders, fixed, left, right, bound, *args)
+            return _evaluate(program, orders, fixed, left, right, bound, rate, *args)
 
         @functools.partial(evaluate.defjvp, symbolic_zeros=True)
         def rule(primals: tuple, tangents: tuple) -> tuple[Array, Any]:
@@ -150,43 +157,58 @@ def _compiled(function, x):
     return function(x)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5))
-def _jitted(program, orders, fixed, left, right, bound, *args):
-    return _formula(program, orders, fixed, left, right, bound, *args)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4, 5, 6))
+def _jitted(program, orders, fixed, left, right, bound, rate, *args):
+    return _formula(program, orders, fixed, left, right, bound, rate, *args)
 
 
-def _evaluate(program, orders, fixed, left, right, bound, *args):
+def _evaluate(program, orders, fixed, left, right, bound, rate, *args):
     """Compiled once per type and shape when called eagerly, traced once for all that jit it."""
     if isinstance(bound, dict):
         bound = bound[np.dtype(args[0].dtype)]
-    return _jitted(program, orders, fixed, left, right, bound, *args)
+    return _jitted(program, orders, fixed, left, right, bound, rate, *args)
 
 
-def _formula(program, orders, fixed, left, right, bound, x, *arrays):
+def _formula(program, orders, fixed, left, right, bound, rate, x, *arrays):
     kind = np.dtype(x.dtype)
     order = orders[0]
     inner = order < sum(orders)  # a derivative in a parameter
+    held = None if rate is None else fixed[rate[0]]
+    # a plain rate need not be, if the function has settled where x is clamped
+    measured = rate is not None and (bool(arrays) or (held is not None and 0 < abs(held) < 1e-20))
     if bound is None:
-        bound = (_SQUARABLE if inner else _LARGEST)[kind]
-    extended = inner and _SQUARABLE[kind] <= bound < LARGEST[kind]
+        bound = (_SQUARABLE if inner or measured else _LARGEST)[kind]
+    extended = inner and not measured and _SQUARABLE[kind] <= bound < LARGEST[kind]
     near, far = powers(program, orders, fixed, _judged(fixed, kind), extended)
     edge = pr.constant(x, bound)
-    scaled, down = _brought_up(x, _TINY[kind][max(near)])
+    top = math.frexp(bound)[1] - 2 if measured else None  # twice that is still inside
+    scaled, unit = _brought_inside(x, _TINY[kind][max(near)], top)
     inside = lax.clamp(lax.neg(edge), scaled, edge)
-    coefficient = _coefficient(program, orders, fixed, inside, arrays)
+    given = iter(arrays)
+    values = [next(given) if p is None else p for p in fixed]
+    parameters = [p if isinstance(p, float) else pr.exact(p) for p in values]
+    one = lax.full_like(x, 1.0)
+    if measured:
+        parameters[rate[0]] = _in_units(parameters[rate[0]], lax.max(unit, one))
+    coefficient = _coefficient(program, orders, fixed, inside, parameters)
     # an overflow leaves an infinite head and a meaningless tail
     overflow = lax.eq(lax.abs(coefficient.head), pr.constant(x, math.inf))
     result = lax.select(overflow, coefficient.head, pr.to_float(coefficient))
-    result = _at_ends(x, result, down, near)
+    result = _at_ends(x, result, lax.min(unit, one), near)
+    if measured:
+        arguments = [n for n, p in enumerate(fixed) if p is None]
+        power = rate[1] - order + (orders[1 + arguments.index(rate[0])] if rate[0] in arguments else 0)
+        result = _at_ends(x, result, lax.max(unit, one), (power, power))
     if extended:
         excess = lax.mul(lax.abs(x), lax.full_like(x, 1 / bound))
-        excess = lax.max(excess, lax.full_like(excess, 1.0))
-        result = _at_ends(x, result, excess, far)
+        result = _at_ends(x, result, lax.max(excess, one), far)
     if not inner:
-        given = iter(arrays)
-        values = [next(given) if p is None else p for p in fixed]
-        for asymptote, beyond in ((left, lax.lt(x, lax.neg(edge))), (right, lax.gt(x, edge))):
+        for asymptote, turned in ((left, lax.neg(x)), (right, x)):
             if asymptote is not None:
+                # one that depends on the parameters is not the function at every finite x
+                beyond = lax.gt(turned, edge)
+                if measured and callable(asymptote):
+                    beyond = lax.eq(turned, pr.constant(x, math.inf))
                 slope, intercept = asymptote(*values) if callable(asymptote) else asymptote  # pyright: ignore[reportGeneralTypeIssues]
                 result = lax.select(beyond, _line(slope, intercept, order, x), result)
     result = lax.select(lax.ne(x, x), x, result)
@@ -198,33 +220,53 @@ def _formula(program, orders, fixed, left, right, bound, x, *arrays):
     return lax.optimization_barrier(result)
 
 
-def _coefficient(program, orders, fixed, x: Array, arrays) -> Pair:
-    """The derivative of the given orders at `x`, as a pair."""
+def _coefficient(program, orders, fixed, x: Array, parameters: list[Number]) -> Pair:
+    """The derivative of the given orders at `x`, as a pair; `fixed` is None where a parameter may vary."""
     zero = (0,) * len(orders)
     unit = lambda k: tuple(int(i == k) for i in range(len(orders)))  # noqa: E731
-    variables = []
-    for k, a in enumerate((x, *arrays)):
-        variables.append(Series(orders, {zero: pr.exact(a), **({unit(k): 1.0} if orders[k] else {})}))
-    rest = iter(variables[1:])
-    parameters = [next(rest) if p is None else p for p in fixed]
-    coefficient = program(variables[0], *parameters).terms.get(orders, 0.0)
+
+    def variable(k: int, value: Number) -> Series:
+        return Series(orders, {zero: value, **({unit(k): 1.0} if orders[k] else {})})
+
+    places = itertools.count(1)
+    operands: list[Any] = []
+    for held, value in zip(fixed, parameters, strict=True):
+        if held is None:
+            operands.append(variable(next(places), value))
+        else:  # a number, in units of x no longer a plain one
+            operands.append(Series(orders, {zero: value}) if isinstance(value, Pair) else value)
+    coefficient = program(variable(0, pr.exact(x)), *operands).terms.get(orders, 0.0)
     factorial = float(math.prod(math.factorial(n) for n in orders))
     coefficient = pr.multiply(coefficient, factorial)
     return coefficient if isinstance(coefficient, Pair) else pr.literal(x, coefficient)
 
 
-def _brought_up(x: Array, exponent: int) -> tuple[Array, Array]:
-    """(y, down) with x = y down: |y| is about 2^exponent where |x| is below it, but not 0, else y is x."""
+def _in_units(rate: Number, unit: Array) -> Pair:
+    """A rate per unit, a power of two; where there is one, only as large as the function needs to settle."""
+    rate = rate if isinstance(rate, Pair) else pr.literal(unit, rate)
+    most = pr.constant(unit, _SETTLED[np.dtype(unit.dtype)])
+    head = lax.mul(rate.head, unit)
+    held = lax.clamp(lax.neg(most), head, most)
+    held = lax.select(lax.gt(unit, lax.full_like(unit, 1.0)), held, head)
+    return Pair(held, lax.select(lax.eq(held, head), lax.mul(rate.tail, unit), lax.full_like(unit, 0.0)))
+
+
+def _brought_inside(x: Array, low: int, high: int | None) -> tuple[Array, Array]:
+    """(y, unit) with x = y unit: |y| is about 2^low where |x| is below it but not 0, and about 2^high above.
+
+    Between the two, y is x and the unit 1.
+    """
     integer, digits, bias = _FORMAT[np.dtype(x.dtype)]
     bits = lax.bitcast_convert_type(lax.abs(x), integer)
     power = lax.bitwise_and(bits, integer(-(1 << digits)))  # of the power of two at or below |x|
-    here = lax.lt(power, integer((exponent + bias) << digits))
-    small = lax.bitwise_and(here, lax.gt(power, integer(0)))
+    target = lax.max(power, lax.full_like(power, (low + bias) << digits))
+    if high is not None:
+        target = lax.min(target, lax.full_like(power, (high + bias) << digits))
     one = lax.full_like(power, bias << digits)
-    shift = lax.select(small, lax.sub(power, integer(exponent << digits)), one)
-    down = lax.bitcast_convert_type(shift, x.dtype)
-    up = lax.bitcast_convert_type(lax.sub(integer(2 * bias << digits), shift), x.dtype)
-    return lax.mul(x, up), down
+    shift = lax.select(lax.gt(power, integer(0)), lax.add(lax.sub(power, target), one), one)
+    unit = lax.bitcast_convert_type(shift, x.dtype)
+    inverse = lax.bitcast_convert_type(lax.sub(integer(2 * bias << digits), shift), x.dtype)
+    return lax.mul(x, inverse), unit
 
 
 def _at_ends(x: Array, result: Array, factor: Array, power: tuple[int, int]) -> Array:
@@ -273,7 +315,12 @@ def powers(
     points = np.array([sign * end / part for end in ends for sign in (-1, 1) for part in (1, 2)], kind)
     arrays = [np.repeat(values, len(points)).astype(kind) for values in _TYPICAL.T[: fixed.count(None)]]
     points = np.tile(points, len(_TYPICAL))
-    run = lambda x, *arrays: pr.to_float(_coefficient(program, orders, fixed, x, arrays))  # noqa: E731
+
+    def run(x, *arrays):
+        given = iter(arrays)
+        parameters = [pr.exact(next(given)) if p is None else p for p in fixed]
+        return pr.to_float(_coefficient(program, orders, fixed, x, parameters))
+
     closed = jax.make_jaxpr(run)(points, *arrays)
     with np.errstate(all="ignore"):
         found = np.abs(translate(closed.jaxpr, closed.consts)(points, *arrays)[0].astype(np.float64))

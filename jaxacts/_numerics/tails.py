@@ -68,10 +68,11 @@ def above(x: Series, bound: Parameter) -> Array:
 
 
 def beyond(x: Series, bound: Parameter) -> Array:
-    """Where |x| > |bound|."""
+    """Where |x| > |bound|, also where x is infinite."""
     value = x.value
     assert isinstance(value, Pair)
-    size = lax.abs(pr.to_float(value))
+    overflow = lax.eq(lax.abs(value.head), pr.constant(value.head, math.inf))  # its tail is NaN
+    size = lax.abs(lax.select(overflow, value.head, pr.to_float(value)))
     return lax.gt(size, lax.abs(number(bound, size)))
 
 
@@ -176,10 +177,17 @@ def over_root(x: Series, alpha: Parameter) -> Series:
     assert isinstance(value, Pair)
     v = pr.to_float(value)
     large = lax.gt(lax.mul(number(alpha, v), lax.mul(v, v)), pr.constant(v, 1.0))
-    w = inverse(x)
-    far = series.reciprocal(series.sqrt(w * w + alpha))
+    root = series.sqrt(alpha + 0.0 * x)
+    w = inverse(x) / root
+    far = series.reciprocal(root * series.sqrt(1.0 + w * w))
     far = series.where(negative(x), -far, far)
     return series.where(large, far, x / series.sqrt(1.0 + alpha * x * x))
+
+
+def end_of_over_root(alpha: Array | float) -> tuple[Array, Array]:
+    """Slope and intercept of `over_root` on the far right: a line where alpha is 0, else a constant."""
+    flat = jnp.asarray(alpha) != 0
+    return jnp.where(flat, 0.0, 1.0), jnp.where(flat, lax.rsqrt(jnp.where(flat, alpha, 1.0)), 0.0)
 
 
 def arctan(x: Series) -> Series:

@@ -11,7 +11,16 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, nan, unstated
 from jaxacts._numerics import EXPONENTIAL, like, quick, require, series, smooth, widen
-from jaxacts._numerics.tails import above, inverse, negative, over_root, proportion, shrink
+from jaxacts._numerics.tails import (
+    above,
+    beyond,
+    end_of_over_root,
+    inverse,
+    negative,
+    over_root,
+    proportion,
+    shrink,
+)
 from jaxacts._numerics.tails import arctan as _arctan_series
 from jaxacts.activations._facts import line, transformed
 
@@ -214,10 +223,12 @@ declare(
 
 
 def _soft_root_sign_program(x, alpha, beta):
-    left, right = series.exp(x / beta), series.exp(-x / beta)
+    # where the exponential is 0, the powers of 1 / beta in its derivatives may be infinite
+    gone = beyond(x, 2200.0 * beta)
+    left, right = (series.where(gone, 0.0, series.exp(u)) for u in (x / beta, -x / beta))
     # times e^(x / beta); what alpha adds is of second order, with the square taken in the exponent
     below = x * left
-    bend = x * (x * series.exp(2.0 * x / beta)) / alpha
+    bend = x * (x * series.where(gone, 0.0, series.exp(2.0 * x / beta))) / alpha
     below = below - bend / (1.0 + below / alpha)
     quotient = x / alpha + right
     middle = x / quotient
@@ -303,7 +314,14 @@ declare(
 
 # --- isru
 
-_isru = smooth(over_root)
+_isru = smooth(
+    over_root, left=lambda alpha: _isru_end(alpha, -1.0), right=lambda alpha: _isru_end(alpha, 1.0)
+)
+
+
+def _isru_end(alpha: float | Array, side: float) -> tuple[Array, Array]:
+    slope, height = end_of_over_root(alpha)
+    return slope, side * height
 
 
 def isru(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:

@@ -18,7 +18,13 @@ __all__ = ["gaussian", "inverse_multiquadratic", "inverse_quadratic", "laplacian
 
 # --- gaussian
 
-_gaussian = smooth(lambda x, sigma: series.gauss(ROOT_HALF * x / sigma), left=(0.0, 0.0), right=(0.0, 0.0))
+
+def _gaussian_program(x: series.Series, sigma: series.Operand) -> series.Series:
+    # so far out that no power of 1/sigma makes it more than 0, though one may be infinite
+    return series.where(beyond(x, 60.0 * sigma), 0.0, series.gauss(ROOT_HALF * x / sigma))
+
+
+_gaussian = smooth(_gaussian_program, left=(0.0, 0.0), right=(0.0, 0.0))
 
 
 def gaussian(x: ArrayLike, sigma: ArrayLike = 1.0) -> Array:
@@ -83,9 +89,13 @@ declare(
 
 # --- laplacian
 
-_laplacian = smooth(
-    lambda x, sigma: series.exp(-series.absolute(x) / sigma), left=(0.0, 0.0), right=(0.0, 0.0)
-)
+
+def _laplacian_program(x: series.Series, sigma: series.Operand) -> series.Series:
+    # 0 as far out as in the gaussian
+    return series.where(beyond(x, 2200.0 * sigma), 0.0, series.exp(-series.absolute(x) / sigma))
+
+
+_laplacian = smooth(_laplacian_program, left=(0.0, 0.0), right=(0.0, 0.0))
 
 
 def laplacian(x: ArrayLike, sigma: ArrayLike = 1.0) -> Array:

@@ -309,7 +309,9 @@ declare(
 # --- mpelu
 
 _mpelu = smooth(
-    lambda x, alpha, beta: series.where(series.positive(x), x, alpha * decay(beta * x)), right=(1.0, 0.0)
+    lambda x, alpha, beta: series.where(series.positive(x), x, alpha * decay(beta * x)),
+    right=(1.0, 0.0),
+    rate=(1, 0),
 )
 
 

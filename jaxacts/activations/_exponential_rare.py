@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxacts._declare import Facts, declare, inf, unstated
 from jaxacts._numerics import like, require, series, smooth, widen
-from jaxacts._numerics.tails import beyond, decay, exp_rest, negative, over_root, proportion
+from jaxacts._numerics.tails import beyond, decay, end_of_over_root, exp_rest, negative, over_root, proportion
 from jaxacts.activations._facts import constant, line
 
 __all__ = ["elish", "exponential", "hexpo", "isrlu", "polylu", "xielu"]
@@ -272,7 +272,15 @@ declare(
 
 # --- isrlu
 
-_isrlu = smooth(lambda x, alpha: series.where(negative(x), over_root(x, alpha), x), right=(1.0, 0.0))
+
+def _isrlu_end(alpha: float | Array) -> tuple[Array, Array]:
+    slope, height = end_of_over_root(alpha)
+    return slope, -height
+
+
+_isrlu = smooth(
+    lambda x, alpha: series.where(negative(x), over_root(x, alpha), x), left=_isrlu_end, right=(1.0, 0.0)
+)
 
 
 def isrlu(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:

@@ -21,6 +21,7 @@ _silu = smooth(
     right=lambda beta: ((1 + jnp.sign(beta)) / 2, 0.0),
     quick=(quick.silu, quick.silu_slope),
     quick_at=(1.0,),
+    rate=(0, 1),
 )
 
 
@@ -311,7 +312,7 @@ declare(
 # --- e_swish
 
 _e_swish = smooth(
-    lambda x, beta: beta * x * series.sigmoid(x),
+    lambda x, beta: beta * (x * series.sigmoid(x)),
     left=(0.0, 0.0),
     right=lambda beta: (beta, 0.0),
 )

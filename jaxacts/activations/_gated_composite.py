@@ -193,9 +193,10 @@ declare(
 # --- logish
 
 _logish = smooth(
-    lambda x, alpha, beta: alpha * x * series.log1p(series.sigmoid(beta * x)),
+    lambda x, alpha, beta: alpha * (x * series.log1p(series.sigmoid(beta * x))),
     left=lambda alpha, beta: (alpha * tails.by_sign(beta, math.log(2), math.log(1.5), 0.0), 0.0),
     right=lambda alpha, beta: (alpha * tails.by_sign(beta, 0.0, math.log(1.5), math.log(2)), 0.0),
+    rate=(1, 1),
 )
 
 
@@ -260,9 +261,10 @@ declare(
 # --- smish
 
 _smish = smooth(
-    lambda x, alpha, beta: alpha * x * series.tanh(series.log1p(series.sigmoid(beta * x))),
+    lambda x, alpha, beta: alpha * (x * series.tanh(series.log1p(series.sigmoid(beta * x)))),
     left=lambda alpha, beta: (alpha * tails.by_sign(beta, 0.6, 5 / 13, 0.0), 0.0),
     right=lambda alpha, beta: (alpha * tails.by_sign(beta, 0.0, 5 / 13, 0.6), 0.0),
+    rate=(1, 1),
 )
 
 
@@ -397,13 +399,14 @@ def _aptx_series(
     left = (alpha + -1.0) + 2.0 * series.sigmoid(2.0 * u)
     right = (alpha + 1.0) - 2.0 * series.sigmoid(-2.0 * u)
     gate = series.where(near_zero(u), alpha + series.tanh(u), series.where(negative(u), left, right))
-    return gamma * x * gate
+    return gamma * (x * gate)
 
 
 _aptx = smooth(
     _aptx_series,
     left=lambda alpha, beta, gamma: (gamma * (alpha - jnp.sign(beta)), 0.0),
     right=lambda alpha, beta, gamma: (gamma * (alpha + jnp.sign(beta)), 0.0),
+    rate=(1, 1),
 )
 
 

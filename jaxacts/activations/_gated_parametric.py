@@ -19,21 +19,26 @@ __all__ = ["acon_c", "aria2", "erfact", "flatten_t_swish", "pserf"]
 # --- erfact
 
 
+def _erf_gate(x: series.Series, v: series.Series, factor: series.Operand, large: Any) -> series.Series:
+    """X erf(v), where v has the sign of the factor, and is out of reach where it is large."""
+    linear = large | tails.beyond(v, 30.0)  # the gate is 1 to any precision
+    gate = series.erf(series.where(linear, 0.0, v))
+    sign = tails.beside(x, factor)
+    far = series.where(sign < 0, -x, series.where(sign == 0, 0.0 * x, x))
+    return series.where(linear, far, x * gate)
+
+
 def _erfact_series(x: series.Series, alpha: series.Operand, beta: series.Operand) -> series.Series:
     u = beta * x
     large = series.exceeds(u, 80.0)  # the exponential would overflow
-    v = alpha * series.exp(series.where(large, 0.0, u))
-    linear = large | tails.beyond(v, 30.0)  # the gate is 1 to any precision
-    gate = series.erf(series.where(linear, 0.0, v))
-    sign = tails.beside(x, alpha)
-    far = series.where(sign < 0, -x, series.where(sign == 0, 0.0 * x, x))
-    return series.where(linear, far, x * gate)
+    return _erf_gate(x, alpha * series.exp(series.where(large, 0.0, u)), alpha, large)
 
 
 _erfact = smooth(
     _erfact_series,
     left=lambda alpha, beta: (tails.by_sign(beta, jnp.sign(alpha), lax.erf(1.0 * alpha), 0.0), 0.0),
     right=lambda alpha, beta: (tails.by_sign(beta, 0.0, lax.erf(1.0 * alpha), jnp.sign(alpha)), 0.0),
+    rate=(1, 1),
 )
 
 
@@ -101,13 +106,19 @@ declare(
 
 # --- pserf
 
+
+def _pserf_series(x: series.Series, gamma: series.Operand, delta: series.Operand) -> series.Series:
+    return _erf_gate(x, gamma * series.softplus(delta * x), gamma, False)
+
+
 _pserf = smooth(
-    lambda x, gamma, delta: x * series.erf(gamma * series.softplus(delta * x)),
+    _pserf_series,
     left=lambda gamma, delta: (tails.by_sign(delta, jnp.sign(gamma), lax.erf(math.log(2) * gamma), 0.0), 0.0),
     right=lambda gamma, delta: (
         tails.by_sign(delta, 0.0, lax.erf(math.log(2) * gamma), jnp.sign(gamma)),
         0.0,
     ),
+    rate=(1, 1),
 )
 
 
@@ -246,8 +257,9 @@ declare(
 
 _aria2 = smooth(
     lambda x, alpha, beta: x * series.exp(-(alpha * series.softplus(-(beta * x)))),
-    left=lambda alpha, beta: (tails.by_sign(beta, 1.0, 0.5**alpha, 0.0), 0.0),
-    right=lambda alpha, beta: (tails.by_sign(beta, 0.0, 0.5**alpha, 1.0), 0.0),
+    left=lambda alpha, beta: (tails.by_sign(beta, 1.0, jnp.exp2(-1.0 * alpha), 0.0), 0.0),
+    right=lambda alpha, beta: (tails.by_sign(beta, 0.0, jnp.exp2(-1.0 * alpha), 1.0), 0.0),
+    rate=(1, 1),
 )
 
 
@@ -342,6 +354,7 @@ _acon_c = smooth(
     _acon_c_series,
     left=lambda p1, p2, beta: (_acon_c_slope(p1, p2, beta, -1), 0.0),
     right=lambda p1, p2, beta: (_acon_c_slope(p1, p2, beta, 1), 0.0),
+    rate=(2, 1),
 )
 
 

@@ -103,6 +103,7 @@ _golu = smooth(
     _golu_series,
     left=lambda alpha, beta, gamma: _golu_end(alpha, beta, -1.0 * gamma),
     right=_golu_end,
+    rate=(2, 1),
 )
 
 
@@ -324,7 +325,7 @@ declare(
 # --- sgelu
 
 _sgelu = smooth(
-    lambda x, alpha: alpha * x * series.erf(ROOT_HALF * x),
+    lambda x, alpha: alpha * (x * series.erf(ROOT_HALF * x)),
     left=lambda alpha: (-alpha, 0.0),
     right=lambda alpha: (alpha, 0.0),
 )
