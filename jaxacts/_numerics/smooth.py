@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -173,9 +173,10 @@ def _formula(program, orders, fixed, left, right, bound, rate, x, *arrays):
     kind = np.dtype(x.dtype)
     order = orders[0]
     inner = order < sum(orders)  # a derivative in a parameter
-    held = None if rate is None else fixed[rate[0]]
-    # a plain rate need not be, if the function has settled where x is clamped
-    measured = rate is not None and (bool(arrays) or (held is not None and 0 < abs(held) < 1e-20))
+    place, degree = rate or (0, 0)
+    held = fixed[place] if rate else 0.0
+    # in units of its own; with numbers alone only where they are so small that x is clamped before f settles
+    measured = rate is not None and (bool(arrays) or 0 < abs(held) < 1e-20)
     if bound is None:
         bound = (_SQUARABLE if inner or measured else _LARGEST)[kind]
     extended = inner and not measured and _SQUARABLE[kind] <= bound < LARGEST[kind]
@@ -189,15 +190,15 @@ def _formula(program, orders, fixed, left, right, bound, rate, x, *arrays):
     parameters = [p if isinstance(p, float) else pr.exact(p) for p in values]
     one = lax.full_like(x, 1.0)
     if measured:
-        parameters[rate[0]] = _in_units(parameters[rate[0]], lax.max(unit, one))
+        parameters[place] = _in_units(parameters[place], lax.max(unit, one))
     coefficient = _coefficient(program, orders, fixed, inside, parameters)
     # an overflow leaves an infinite head and a meaningless tail
     overflow = lax.eq(lax.abs(coefficient.head), pr.constant(x, math.inf))
     result = lax.select(overflow, coefficient.head, pr.to_float(coefficient))
     result = _at_ends(x, result, lax.min(unit, one), near)
     if measured:
-        arguments = [n for n, p in enumerate(fixed) if p is None]
-        power = rate[1] - order + (orders[1 + arguments.index(rate[0])] if rate[0] in arguments else 0)
+        in_rate = orders[1 + fixed[:place].count(None)] if held is None else 0
+        power = degree - order + in_rate
         result = _at_ends(x, result, lax.max(unit, one), (power, power))
     if extended:
         excess = lax.mul(lax.abs(x), lax.full_like(x, 1 / bound))
@@ -220,7 +221,7 @@ def _formula(program, orders, fixed, left, right, bound, rate, x, *arrays):
     return lax.optimization_barrier(result)
 
 
-def _coefficient(program, orders, fixed, x: Array, parameters: list[Number]) -> Pair:
+def _coefficient(program, orders, fixed, x: Array, parameters: Sequence[Number]) -> Pair:
     """The derivative of the given orders at `x`, as a pair; `fixed` is None where a parameter may vary."""
     zero = (0,) * len(orders)
     unit = lambda k: tuple(int(i == k) for i in range(len(orders)))  # noqa: E731
