@@ -30,6 +30,7 @@ OPTIONS = [
 ]  # fmt: skip
 
 OURS, CACHED = "jaxacts", "jaxacts, second process"
+ALIKE = "jaxacts, recording only what the peers do"
 EAGER, ENSEMBLE = "PyTorch eager, a process a core", "PyTorch batched over seeds, fused Adam"
 
 
@@ -57,21 +58,25 @@ def matmul_rate(size: int = 2048) -> float:
     return 2 * size**3 / best
 
 
-def ours(folder: Path, width: int, cold: Times, cached: Times, warm: bool = True) -> None:
-    """One round of the command, twice with one cache, and of the function, twice in one process."""
+def ours(
+    folder: Path, width: int, passes: tuple[Times, ...], measure: str = "default", warm: bool = True
+) -> None:
+    """One round: the command, once for each of `passes` with one cache, and the function in one process."""
+    folder.mkdir()
     environment = {**os.environ, "JAXACTS_CACHE_DIR": str(folder / "cache")}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    command = [sys.executable, "-m", "jaxacts", "compare", *OPTIONS, "--width", str(width), "--output"]
-    for number, times in enumerate((cold, cached)):
+    command = [sys.executable, "-m", "jaxacts", "compare", *OPTIONS, "--measure", measure]
+    command += ["--width", str(width), "--output"]
+    for number, times in enumerate(passes):
         out, begun = folder / f"run{number}", time.time()
         subprocess.run([*command, str(out)], cwd=ROOT, env=environment, check=True, capture_output=True)
         times.cold.append((out / "curves.npz").stat().st_mtime - begun)
     if warm:
         done = subprocess.run(
-            [sys.executable, "-m", "experiments.speed.again", str(folder / "warm"), str(width), "2"],
+            [sys.executable, "-m", "experiments.speed.again", str(folder / "warm"), str(width), "2", measure],
             cwd=ROOT, env=environment, check=True, capture_output=True, text=True,
         )  # fmt: skip
-        cold.warm.append(float(done.stdout.split()[1]))
+        passes[0].warm.append(float(done.stdout.split()[1]))
 
 
 def peer(
@@ -104,7 +109,7 @@ def has_torch(python: str) -> bool:
 
 def measure(rounds: int, width: int, python: str, peers: bool = True) -> tuple[dict[str, Times], float]:
     """The seconds of all rounds by design, and the median rate of a large product."""
-    names = [OURS, CACHED] + ([EAGER, ENSEMBLE] if peers else [])
+    names = [OURS, CACHED, ALIKE] + ([EAGER, ENSEMBLE] if peers else [])
     found = {name: Times() for name in names}
     rates, count = [], cores()
     with tempfile.TemporaryDirectory() as text:
@@ -114,7 +119,8 @@ def measure(rounds: int, width: int, python: str, peers: bool = True) -> tuple[d
             folder = Path(text) / str(number)
             folder.mkdir()
             rates.append(matmul_rate())
-            ours(folder, width, found[OURS], found[CACHED])
+            ours(folder / "ours", width, (found[OURS], found[CACHED]))
+            ours(folder / "alike", width, (found[ALIKE],), "gradient_norm")
             if peers:
                 parts = [f"{i}/{count}" for i in range(count)]
                 peer(python, "peer_eager.py", parts, folder, data, width, found[EAGER])
