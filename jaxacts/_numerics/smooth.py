@@ -215,14 +215,14 @@ def _formula(program, orders, fixed, left, right, bound, rate, x, *arrays):
     result = lax.select(lax.ne(x, x), x, result)
     # XLA computes sums and products again for every use, but a division once: without this one, by 1, a
     # consumer that reuses the result would evaluate all of the above many times
-    unit = pr.constant(x, 1.0)
-    result = lax.div(result, lax.clamp(unit, x, unit))
+    single = pr.constant(x, 1.0)
+    result = lax.div(result, lax.clamp(single, x, single))
     # XLA of jax 0.12 does not finish compiling some formulas together with a rounding to 16 bits
     return lax.optimization_barrier(result)
 
 
 def _coefficient(program, orders, fixed, x: Array, parameters: Sequence[Number]) -> Pair:
-    """The derivative of the given orders at `x`, as a pair; `fixed` is None where a parameter may vary."""
+    """The derivative of the given orders at `x`, as a pair; `fixed` is None where a parameter is an array."""
     zero = (0,) * len(orders)
     unit = lambda k: tuple(int(i == k) for i in range(len(orders)))  # noqa: E731
 
@@ -278,8 +278,7 @@ def _at_ends(x: Array, result: Array, factor: Array, power: tuple[int, int]) -> 
 
 # Stand-ins for array parameters, all different. Which power of x leads does not depend on the value, but a
 # derivative may vanish on one side of a value: two choices, of which the one with the larger result counts.
-# Even where only what rounding left shows it, the power is right: silu's derivative in beta vanishes far out,
-# but is x^2 / 4 at beta = 0.
+# Even where only what rounding left shows it, the power is right.
 _TYPICAL = np.array([[1.3 * 0.8**k, 0.7 * 1.25**k] for k in range(8)]).T
 
 
