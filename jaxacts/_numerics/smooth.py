@@ -41,10 +41,10 @@ LARGEST = {
 }
 # |x| beyond which a product of pairs could overflow; inputs are clamped there unless a bound is given
 _LARGEST = {np.dtype(np.float32): 2.0**100, np.dtype(np.float64): 2.0**900}
+# the same where x is measured in units, so that other parameters may be as large as small
+_MEASURABLE = {np.dtype(np.float32): 2.0**80, np.dtype(np.float64): 2.0**650}
 # the same for a derivative in a parameter, which has a power of x more and goes on as a power from there
 _SQUARABLE = {np.dtype(np.float32): 2.0**60, np.dtype(np.float64): 2.0**400}
-# the largest rate whose product with that |x|, and with twice it, is a float
-_SETTLED = {np.dtype(np.float32): 2.0**66, np.dtype(np.float64): 2.0**600}
 # exponents of two: where a result is c x^d near zero, inputs below the limit for d are brought up to it and
 # the result is scaled back, because the tail of a pair so small, or of its power, would be flushed to zero
 _TINY = {
@@ -178,7 +178,7 @@ def _formula(program, orders, fixed, left, right, bound, rate, x, *arrays):
     # in units of its own; with numbers alone only where they are so small that x is clamped before f settles
     measured = rate is not None and (bool(arrays) or 0 < abs(held) < 1e-20)
     if bound is None:
-        bound = (_SQUARABLE if inner or measured else _LARGEST)[kind]
+        bound = (_SQUARABLE if inner else _MEASURABLE if measured else _LARGEST)[kind]
     extended = inner and not measured and _SQUARABLE[kind] <= bound < LARGEST[kind]
     near, far = powers(program, orders, fixed, _judged(fixed, kind), extended)
     edge = pr.constant(x, bound)
@@ -206,10 +206,10 @@ def _formula(program, orders, fixed, left, right, bound, rate, x, *arrays):
     if not inner:
         for asymptote, turned in ((left, lax.neg(x)), (right, x)):
             if asymptote is not None:
-                # one that depends on the parameters is not the function at every finite x
                 beyond = lax.gt(turned, edge)
-                if measured and callable(asymptote):
-                    beyond = lax.eq(turned, pr.constant(x, math.inf))
+                if measured:  # one that depends on the parameters is not the function at every finite x
+                    end = pr.constant(x, math.inf) if callable(asymptote) else edge
+                    beyond = lax.ge(turned, end)
                 slope, intercept = asymptote(*values) if callable(asymptote) else asymptote  # pyright: ignore[reportGeneralTypeIssues]
                 result = lax.select(beyond, _line(slope, intercept, order, x), result)
     result = lax.select(lax.ne(x, x), x, result)
@@ -243,12 +243,11 @@ def _coefficient(program, orders, fixed, x: Array, parameters: Sequence[Number])
 
 
 def _in_units(rate: Number, unit: Array) -> Pair:
-    """A rate per unit, a power of two; where there is one, only as large as the function needs to settle."""
+    """A rate per unit, a power of two; at most 1 where there is one, as the function settles long before."""
     rate = rate if isinstance(rate, Pair) else pr.literal(unit, rate)
-    most = pr.constant(unit, _SETTLED[np.dtype(unit.dtype)])
+    one = lax.full_like(unit, 1.0)
     head = lax.mul(rate.head, unit)
-    held = lax.clamp(lax.neg(most), head, most)
-    held = lax.select(lax.gt(unit, lax.full_like(unit, 1.0)), held, head)
+    held = lax.select(lax.gt(unit, one), lax.clamp(lax.neg(one), head, one), head)
     return Pair(held, lax.select(lax.eq(held, head), lax.mul(rate.tail, unit), lax.full_like(unit, 0.0)))
 
 

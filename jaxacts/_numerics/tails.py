@@ -177,9 +177,8 @@ def over_root(x: Series, alpha: Parameter) -> Series:
     assert isinstance(value, Pair)
     v = pr.to_float(value)
     large = lax.gt(lax.mul(number(alpha, v), lax.mul(v, v)), pr.constant(v, 1.0))
-    root = series.sqrt(alpha + 0.0 * x)
-    w = inverse(x) / root
-    far = series.reciprocal(root * series.sqrt(1.0 + w * w))
+    w = inverse(x)
+    far = series.reciprocal(series.sqrt(w * w + alpha))
     far = series.where(negative(x), -far, far)
     return series.where(large, far, x / series.sqrt(1.0 + alpha * x * x))
 
