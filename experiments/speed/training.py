@@ -58,9 +58,7 @@ def matmul_rate(size: int = 2048) -> float:
     return 2 * size**3 / best
 
 
-def ours(
-    folder: Path, width: int, passes: tuple[Times, ...], measure: str = "default", warm: bool = True
-) -> None:
+def ours(folder: Path, width: int, passes: tuple[Times, ...], measure: str = "default") -> None:
     """One round: the command, once for each of `passes` with one cache, and the function in one process."""
     folder.mkdir()
     environment = {**os.environ, "JAXACTS_CACHE_DIR": str(folder / "cache")}
@@ -71,12 +69,11 @@ def ours(
         out, begun = folder / f"run{number}", time.time()
         subprocess.run([*command, str(out)], cwd=ROOT, env=environment, check=True, capture_output=True)
         times.cold.append((out / "curves.npz").stat().st_mtime - begun)
-    if warm:
-        done = subprocess.run(
-            [sys.executable, "-m", "experiments.speed.again", str(folder / "warm"), str(width), "2", measure],
-            cwd=ROOT, env=environment, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        passes[0].warm.append(float(done.stdout.split()[1]))
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.speed.again", str(folder / "warm"), str(width), "2", measure],
+        cwd=ROOT, env=environment, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    passes[0].warm.append(float(done.stdout.split()[1]))
 
 
 def peer(

@@ -76,6 +76,11 @@ def beyond(x: Series, bound: Parameter) -> Array:
     return lax.gt(size, lax.abs(number(bound, size)))
 
 
+def spent(x: Series, length: Parameter) -> Array:
+    """Where e^(-|x| / length) is 0 to any precision, though powers of 1 / length beside it may overflow."""
+    return beyond(x, 2200.0 * length)
+
+
 def decay(u: Series) -> Series:
     """e^u - 1 for u <= 0; -1 itself far out, where derivatives of u may be too large to multiply by 0."""
     value = u.value
@@ -183,10 +188,10 @@ def over_root(x: Series, alpha: Parameter) -> Series:
     return series.where(large, far, x / series.sqrt(1.0 + alpha * x * x))
 
 
-def end_of_over_root(alpha: Array | float) -> tuple[Array, Array]:
-    """Slope and intercept of `over_root` on the far right: a line where alpha is 0, else a constant."""
+def end_of_over_root(alpha: Array | float, side: float = 1.0) -> tuple[Array, Array]:
+    """Slope and intercept of `over_root` far out on a side, -1 or 1: a line where alpha is 0, else flat."""
     flat = jnp.asarray(alpha) != 0
-    return jnp.where(flat, 0.0, 1.0), jnp.where(flat, lax.rsqrt(jnp.where(flat, alpha, 1.0)), 0.0)
+    return jnp.where(flat, 0.0, 1.0), side * jnp.where(flat, lax.rsqrt(jnp.where(flat, alpha, 1.0)), 0.0)
 
 
 def arctan(x: Series) -> Series:

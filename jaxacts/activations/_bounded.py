@@ -13,13 +13,13 @@ from jaxacts._declare import Facts, declare, nan, unstated
 from jaxacts._numerics import EXPONENTIAL, like, quick, require, series, smooth, widen
 from jaxacts._numerics.tails import (
     above,
-    beyond,
     end_of_over_root,
     inverse,
     negative,
     over_root,
     proportion,
     shrink,
+    spent,
 )
 from jaxacts._numerics.tails import arctan as _arctan_series
 from jaxacts.activations._facts import line, transformed
@@ -223,8 +223,7 @@ declare(
 
 
 def _soft_root_sign_program(x, alpha, beta):
-    # where the exponential is 0, the powers of 1 / beta in its derivatives may be infinite
-    gone = beyond(x, 2200.0 * beta)
+    gone = spent(x, beta)
     left, right = (series.where(gone, 0.0, series.exp(u)) for u in (x / beta, -x / beta))
     # times e^(x / beta); what alpha adds is of second order, with the square taken in the exponent
     below = x * left
@@ -314,14 +313,7 @@ declare(
 
 # --- isru
 
-_isru = smooth(
-    over_root, left=lambda alpha: _isru_end(alpha, -1.0), right=lambda alpha: _isru_end(alpha, 1.0)
-)
-
-
-def _isru_end(alpha: float | Array, side: float) -> tuple[Array, Array]:
-    slope, height = end_of_over_root(alpha)
-    return slope, side * height
+_isru = smooth(over_root, left=lambda alpha: end_of_over_root(alpha, -1.0), right=end_of_over_root)
 
 
 def isru(x: ArrayLike, alpha: ArrayLike = 1.0) -> Array:

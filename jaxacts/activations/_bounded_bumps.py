@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from jaxacts._declare import Facts, declare, inf, unstated
 from jaxacts._numerics import like, require, series, smooth, widen
 from jaxacts._numerics.constants import ROOT_HALF
-from jaxacts._numerics.tails import beyond, by_sign, inverse, shrink
+from jaxacts._numerics.tails import beyond, by_sign, inverse, shrink, spent
 from jaxacts.activations._facts import constant
 
 __all__ = ["gaussian", "inverse_multiquadratic", "inverse_quadratic", "laplacian"]
@@ -91,8 +91,7 @@ declare(
 
 
 def _laplacian_program(x: series.Series, sigma: series.Operand) -> series.Series:
-    # 0 as far out as in the gaussian
-    return series.where(beyond(x, 2200.0 * sigma), 0.0, series.exp(-series.absolute(x) / sigma))
+    return series.where(spent(x, sigma), 0.0, series.exp(-series.absolute(x) / sigma))
 
 
 _laplacian = smooth(_laplacian_program, left=(0.0, 0.0), right=(0.0, 0.0))

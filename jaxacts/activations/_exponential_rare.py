@@ -272,14 +272,10 @@ declare(
 
 # --- isrlu
 
-
-def _isrlu_end(alpha: float | Array) -> tuple[Array, Array]:
-    slope, height = end_of_over_root(alpha)
-    return slope, -height
-
-
 _isrlu = smooth(
-    lambda x, alpha: series.where(negative(x), over_root(x, alpha), x), left=_isrlu_end, right=(1.0, 0.0)
+    lambda x, alpha: series.where(negative(x), over_root(x, alpha), x),
+    left=lambda alpha: end_of_over_root(alpha, -1.0),
+    right=(1.0, 0.0),
 )
 
 
