@@ -242,8 +242,6 @@ def make_train(program: Program) -> Callable[..., tuple[State, Records]]:
         return new, loss, (gradients if kept else None, state.parameters if both else None)
 
     def evaluate(state: State, run: Run, data: Data) -> tuple[Any, ...]:
-        # Layers run as a loop even when few: less code to compile, and evaluation is rare.
-        state = state._replace(parameters=mlp.stacked(state.parameters))
         slopes_wanted = bool({"dead", "saturated"} & set(program.measure))
         validation = len(data.x_validation)
 
@@ -265,6 +263,8 @@ def make_train(program: Program) -> Callable[..., tuple[State, Records]]:
         output, of_layers = mlp.watch(parameters, examples, watched, statistics=state.statistics, **layers)
         targets = {"validation": data.y_validation, "test": data.y_test}
         found = scoring.scores(program.task, output.astype(jnp.float32), targets)
+        # Layers run as a loop even when few, here as in `watch`: less to compile, and evaluation is rare.
+        state = state._replace(parameters=mlp.stacked(state.parameters))
         return of_layers, whole_network(state, run, data), found
 
     def whole_network(state: State, run: Run, data: Data) -> dict[str, Array]:
@@ -293,8 +293,6 @@ def make_train(program: Program) -> Callable[..., tuple[State, Records]]:
     ) -> tuple[State, Records]:
         chex.assert_rank([data.x_train, data.y_train, order], 2)
         chex.assert_equal_shape_prefix([data.x_train, data.y_train], 1)
-        zeros = jax.tree.map(jnp.zeros_like, state.parameters)
-        nothing = (zeros if kept else None, zeros if both else None)
         begin = jnp.asarray(begin, jnp.int32)
 
         def step(index: Array, carry: Any) -> Any:
@@ -307,6 +305,8 @@ def make_train(program: Program) -> Callable[..., tuple[State, Records]]:
 
         def until(carry: Any, stop: Array) -> Any:
             state, now = carry
+            # Of the right shapes, and replaced by the first step: arrays of zeros would be kernels to compile.
+            nothing = (state.parameters if kept else None, state.parameters if both else None)
             state, total, (gradients, before) = lax.fori_loop(
                 now, stop, step, (state, jnp.float32(0), nothing)
             )
