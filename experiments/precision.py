@@ -31,6 +31,7 @@ import jaxacts
 from experiments import _common as common
 from experiments import _train as trainer
 from jaxacts.lab import load_dataset, mlp, training
+from jaxacts.lab import program as programs
 from jaxacts.lab.switch import switch, value_and_slope
 
 LIBRARIES = ("jax.nn", "jaxacts")
@@ -86,7 +87,7 @@ class Results(NamedTuple):
 
 @functools.cache
 def _looker(precision: str, names: tuple[str, ...]):
-    dtype = training.PRECISIONS[precision]
+    dtype = programs.PRECISIONS[precision]
     choose, smallest = switch(_branches(names)), float(jnp.finfo(dtype).smallest_subnormal)
     # XLA may flush numbers below the smallest normal one to zero: those zeros are nobody's formula.
     smallest = max(smallest, float(jnp.finfo(dtype).tiny))
@@ -117,7 +118,7 @@ def _reach(config: Config) -> tuple[np.ndarray, np.ndarray]:
     first = np.full((len(PRECISIONS), len(config.activations), len(LIBRARIES), 2), np.inf)
     ideal = np.full((len(PRECISIONS), len(config.activations), 2), np.inf)
     for p, precision in enumerate(PRECISIONS):
-        dtype = training.PRECISIONS[precision]
+        dtype = programs.PRECISIONS[precision]
         x = jnp.linspace(0, 120, config.points).astype(dtype)
         for n, name in enumerate(config.activations):
             for s, sign in enumerate((-1, 1)):

@@ -108,14 +108,14 @@ def _single() -> dict[str, Sequence[str]]:
 
 def _several() -> dict[str, Sequence[str]]:
     """The words that may follow an option which takes several values, separated by commas."""
-    from jaxacts.lab import measures, mlp, training
+    from jaxacts.lab import measures, mlp, program, training
 
     return {
         "activations": _declare.names(),
         "among": _declare.names(),
         "optimizer": training.OPTIMIZERS,
         "init": mlp.INITIALISERS,
-        "precision": tuple(training.PRECISIONS),
+        "precision": tuple(program.PRECISIONS),
         "normalisation": ("none", "layer", "batch"),
         "measure": (*measures.MEASURES, "default", "all", "none"),
         "residual": ("true", "false"),

@@ -16,7 +16,7 @@ from typing import Any
 import jaxacts
 from jaxacts._named import is_bound, named
 from jaxacts._suggest import hint
-from jaxacts.lab import data, files, identity, measures, mlp, training
+from jaxacts.lab import data, files, identity, measures, mlp, program, training
 from jaxacts.lab.errors import ConfigMismatch
 
 # The grid axes beside activation, learning rate and seed: their fields may hold one value or several.
@@ -143,7 +143,7 @@ def _check(config: CompareConfig) -> None:
     choices = {
         "optimizer": training.OPTIMIZERS,
         "init": mlp.INITIALISERS,
-        "precision": tuple(training.PRECISIONS),
+        "precision": tuple(program.PRECISIONS),
         "normalisation": ("none", "layer", "batch"),
         "residual": (False, True),
     }

@@ -366,7 +366,7 @@ def _rows(hidden: Any) -> tuple[Layer | None, int]:
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *hidden), 1 + len(hidden)
 
 
-def _block(rows: Layer, index: Array, width: int) -> Layer:
+def _block(rows: Any, index: Array, width: int) -> Layer:
     """The arrays of one layer from :func:`_rows`."""
     return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, index * width, width), rows)
 

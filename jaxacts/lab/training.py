@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, cast
 
 import chex
 import jax
@@ -19,82 +18,16 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from jaxacts.lab import measures, mlp, scoring, spectra
+from jaxacts.lab import measures, mlp, scoring
+from jaxacts.lab.evaluation import make_evaluate
+from jaxacts.lab.program import Data, Program, Run, State, forward
 from jaxacts.lab.records import Records, join
-from jaxacts.lab.switch import switch
+from jaxacts.lab.switch import Switch, switch
 
 OPTIMIZERS = ("adam", "sgd", "momentum")
-PRECISIONS = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
 
 _GROWTH_INTERVAL = 200  # finite steps after which the loss scale of float16 doubles
 _FIRST_SCALE = 2.0**12
-
-
-@dataclass(frozen=True)
-class Program:
-    """What is fixed when the training program is compiled; equal programs share one compilation.
-
-    Attributes:
-      branches: the activations that the index chooses among.
-      task: "classification" (softmax cross-entropy) or "regression" (mean squared error).
-      optimizer: one of `OPTIMIZERS`.
-      normalisation: "none", "layer" or "batch".
-      residual: whether hidden layers add their input.
-      dropout: whether dropout is in the program; its rate is an argument.
-      weight_decay: whether decoupled weight decay is in the program; its rate is an argument.
-      precision: type of the forward and backward pass; parameters and optimiser stay float32.
-      measure: what to record beside losses and the metric, names from `jaxacts.lab.measures.MEASURES`.
-    """
-
-    branches: tuple[Callable[[Array], Array], ...]
-    task: Literal["classification", "regression"] = "classification"
-    optimizer: str = "adam"
-    normalisation: mlp.Normalisation = "none"
-    residual: bool = False
-    dropout: bool = False
-    weight_decay: bool = False
-    precision: str = "float32"
-    measure: tuple[str, ...] = measures.DEFAULT
-
-
-class Data(NamedTuple):
-    """Arrays of a data set that training needs; targets are one-hot or real."""
-
-    x_train: Any
-    y_train: Any
-    x_validation: Any
-    y_validation: Any
-    x_test: Any
-    y_test: Any
-
-
-class Run(NamedTuple):
-    """What distinguishes one run; all scalars, traced."""
-
-    activation: Any
-    learning_rate: Any
-    supremum: Any
-    weight_decay: Any
-    dropout: Any
-    seed: Any
-
-
-class State(NamedTuple):
-    """What a run carries from one chunk to the next, and what a checkpoint holds.
-
-    Attributes:
-      parameters: weights and biases, float32.
-      optimizer: what Optax keeps.
-      statistics: running ones of batch normalisation, or None.
-      scale: loss scale of float16 and the number of steps since it changed, or None.
-      origin: the parameters at the start, when the distance from them is measured, or None.
-    """
-
-    parameters: mlp.Parameters
-    optimizer: Any
-    statistics: Any
-    scale: Any
-    origin: Any = None
 
 
 def transformation(optimizer: str) -> optax.GradientTransformation:
@@ -195,33 +128,63 @@ def make_train(program: Program) -> Callable[..., tuple[State, Records]]:
       >>> bool(records["test_loss"][-1] < 0.1 * records["train_loss"][0])
       True
     """
-    update = transformation(program.optimizer).update
     choose = switch(program.branches)
-    dtype = PRECISIONS[program.precision]
-    layers: Any = {"normalisation": program.normalisation, "residual": program.residual}
-
-    def cast_to(dtype: Any, tree: Any) -> Any:
-        return tree if dtype == jnp.float32 else jax.tree.map(lambda leaf: leaf.astype(dtype), tree)
-
-    def forward(
-        parameters: mlp.Parameters, x: Array, activation: Any, dtype: Any = dtype, **options: Any
-    ) -> mlp.Output:
-        parameters, x = cast_to(dtype, (parameters, x))
-        output = mlp.apply(parameters, x, activation, **layers, **options)
-        return output._replace(output=output.output.astype(jnp.float32))
-
+    step_once = _make_step(program, choose)
+    evaluate = make_evaluate(program, choose)
     # What the measures of a step are made of. It is carried through the loop, as they are only wanted of the
     # last step before a record.
-    kept = measures.OF_A_STEP & set(program.measure)
-    both = "update_ratio" in kept
+    kept = bool(measures.OF_A_STEP & set(program.measure))
+    both = "update_ratio" in program.measure
 
-    def one_step(step: Array, state: State, run: Run, x: Array, y: Array) -> tuple[State, Array, Any]:
+    def train(
+        state: State, run: Run, data: Data, order: Array, begin: Any, stops: Array
+    ) -> tuple[State, Records]:
+        chex.assert_rank([data.x_train, data.y_train, order], 2)
+        chex.assert_equal_shape_prefix([data.x_train, data.y_train], 1)
+        begin = jnp.asarray(begin, jnp.int32)
+
+        def step(index: Array, carry: Any) -> Any:
+            old, total, _ = carry
+            rows = order[index - begin]
+            x = data.x_train.at[rows].get(mode="promise_in_bounds")
+            y = data.y_train.at[rows].get(mode="promise_in_bounds")
+            state, loss, gradients = step_once(index, old, run, x, y)
+            return state, total + loss, (gradients if kept else None, old.parameters if both else None)
+
+        def until(carry: Any, stop: Array) -> Any:
+            state, now = carry
+            # Of the right shapes, and replaced by the first step; zeros would be more kernels to compile.
+            nothing = (state.parameters if kept else None, state.parameters if both else None)
+            state, total, (gradients, before) = lax.fori_loop(
+                now, stop, step, (state, jnp.float32(0), nothing)
+            )
+            measured = measures.step_measures(gradients, before, state.parameters, program.measure)
+            mean_loss = total / (stop - now).astype(jnp.float32)
+            found = evaluate(state, run, data)
+            return (state, stop), join({"train_loss": mean_loss, **measured}, found)
+
+        (state, _), records = lax.scan(until, (state, begin), jnp.asarray(stops, jnp.int32))
+        return state, records
+
+    return train
+
+
+_Stepped = tuple[State, Array, mlp.Parameters]
+
+
+def _make_step(program: Program, choose: Switch) -> Callable[..., _Stepped]:
+    """One optimiser step: ``step(number, state, run, x, y) -> (state, loss, gradients)``."""
+    update = transformation(program.optimizer).update
+
+    def step(
+        number: Array, state: State, run: Run, x: Array, y: Array
+    ) -> tuple[State, Array, mlp.Parameters]:
         activation = functools.partial(choose.trained, run.activation)
-        key = jax.random.fold_in(jax.random.key(run.seed), step) if program.dropout else None
+        key = jax.random.fold_in(jax.random.key(run.seed), number) if program.dropout else None
 
         def objective(parameters: mlp.Parameters) -> tuple[Array, tuple[Array, Any]]:
             out = forward(
-                parameters, x, activation, statistics=state.statistics, training=True,
+                program, parameters, x, activation, statistics=state.statistics, training=True,
                 dropout=run.dropout if program.dropout else None, key=key,
             )  # fmt: skip
             loss = scoring.losses(program.task, out.output, y).mean()
@@ -239,86 +202,9 @@ def make_train(program: Program) -> Callable[..., tuple[State, Records]]:
         new = State(parameters, optimizer, statistics, state.scale, state.origin)
         if state.scale is not None:
             new = _rescale(state, new, gradients)
-        return new, loss, (gradients if kept else None, state.parameters if both else None)
+        return new, loss, gradients
 
-    def evaluate(state: State, run: Run, data: Data) -> tuple[Any, ...]:
-        slopes_wanted = bool({"dead", "saturated"} & set(program.measure))
-        validation = len(data.x_validation)
-
-        # Both splits in one pass, as every activation site is one more copy of all branches to compile.
-        examples = jnp.concatenate([data.x_validation, data.x_test])
-
-        def watched(z: Array) -> tuple[Array, Records]:
-            # Measured here, layer by layer: storing the tables of all layers takes longer than all the rest.
-            if slopes_wanted:
-                value, slope = choose.pair(run.activation, z)
-            else:
-                value = slope = choose.plain(run.activation, z)
-            found = measures.layer_measures(
-                z[:validation], slope[:validation], value[:validation], run.supremum, program.measure
-            )
-            return value, join(found)
-
-        parameters, examples = cast_to(dtype, (state.parameters, examples))
-        output, of_layers = mlp.watch(parameters, examples, watched, statistics=state.statistics, **layers)
-        targets = {"validation": data.y_validation, "test": data.y_test}
-        found = scoring.scores(program.task, output.astype(jnp.float32), targets)
-        # Layers run as a loop even when few, here as in `watch`: less to compile, and evaluation is rare.
-        state = state._replace(parameters=mlp.stacked(state.parameters))
-        return of_layers, whole_network(state, run, data), found
-
-    def whole_network(state: State, run: Run, data: Data) -> dict[str, Array]:
-        """Measures of all layers together, in float32 whatever the precision of training."""
-        found = {}
-
-        def network(parameters: mlp.Parameters, x: Array) -> Array:
-            activation = functools.partial(choose.trained, run.activation)
-            return forward(parameters, x, activation, jnp.float32, statistics=state.statistics).output
-
-        if "distance" in program.measure:
-            found["distance"] = measures.distances(state.parameters, mlp.stacked(state.origin))
-        if "jacobian" in program.measure:
-            x = data.x_validation[: spectra.JACOBIANS]
-            found["jacobian"] = spectra.jacobian_values(functools.partial(network, state.parameters), x)
-        if "sharpness" in program.measure:
-            x, y = data.x_train[: measures.EXAMPLES], data.y_train[: measures.EXAMPLES]
-            found["sharpness"] = spectra.sharpness(
-                lambda parameters: scoring.losses(program.task, network(parameters, x), y).mean(),
-                state.parameters,
-            )
-        return found
-
-    def train(
-        state: State, run: Run, data: Data, order: Array, begin: Any, stops: Array
-    ) -> tuple[State, Records]:
-        chex.assert_rank([data.x_train, data.y_train, order], 2)
-        chex.assert_equal_shape_prefix([data.x_train, data.y_train], 1)
-        begin = jnp.asarray(begin, jnp.int32)
-
-        def step(index: Array, carry: Any) -> Any:
-            state, total, _ = carry
-            rows = order[index - begin]
-            x = data.x_train.at[rows].get(mode="promise_in_bounds")
-            y = data.y_train.at[rows].get(mode="promise_in_bounds")
-            state, loss, last = one_step(index, state, run, x, y)
-            return state, total + loss, last
-
-        def until(carry: Any, stop: Array) -> Any:
-            state, now = carry
-            # Of the right shapes, and replaced by the first step: arrays of zeros would be kernels to compile.
-            nothing = (state.parameters if kept else None, state.parameters if both else None)
-            state, total, (gradients, before) = lax.fori_loop(
-                now, stop, step, (state, jnp.float32(0), nothing)
-            )
-            measured = measures.step_measures(gradients, before, state.parameters, program.measure)
-            mean_loss = total / (stop - now).astype(jnp.float32)
-            found = evaluate(state, run, data)
-            return (state, stop), join({"train_loss": mean_loss, **measured}, *found)
-
-        (state, _), records = lax.scan(until, (state, begin), jnp.asarray(stops, jnp.int32))
-        return state, records
-
-    return train
+    return step
 
 
 def compiler_options(precision: str) -> dict[str, bool]:
