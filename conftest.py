@@ -22,6 +22,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 CORE = {
     "test_layers.py",
     "test_contract.py",
+    "test_get.py",
     "test_derivatives.py",
     "test_vector.py",
     "test_glu.py",
