@@ -1,5 +1,7 @@
 """The training program: against a plain Optax loop, in chunks, without retracing, and in its variants."""
 
+import functools
+
 import _training
 import chex
 import jax
@@ -10,7 +12,7 @@ import pytest
 
 import jaxacts
 from jaxacts.lab import config, execution, mlp, training
-from jaxacts.lab.switch import value_and_slope
+from jaxacts.lab.switch import switch, value_and_slope
 
 ACTIVATIONS = (jaxacts.tanh, jaxacts.relu, jaxacts.silu)
 FEATURES, CLASSES, DEPTH, WIDTH, STEPS, BATCH = 5, 3, 3, 8, 12, 10
@@ -328,6 +330,18 @@ def test_bad_settings():
         training.transformation("lion")
     with pytest.raises(ValueError, match="must keep the shape"):
         jax.eval_shape(value_and_slope(lambda z: z[:1]), jnp.ones(3))
+
+
+@chex.variants(with_jit=True, without_jit=True)
+class SwitchTest(chex.TestCase):
+    def test_values_of_all_rows_and_slopes_of_the_first(self):
+        z = jnp.linspace(-3, 3, 12).reshape(4, 3)
+        chosen = self.variant(functools.partial(switch(ACTIVATIONS).pair, rows=2))
+        for index, f in enumerate(ACTIVATIONS):
+            value, slope = chosen(index, z)
+            # compiled within another program: a few roundings
+            chex.assert_trees_all_close(value, f(z), rtol=1e-6)
+            chex.assert_trees_all_close(slope, jax.vmap(jax.vmap(jax.grad(f)))(z[:2]), rtol=1e-6)
 
 
 def test_every_axis_of_the_grid_may_be_a_list():

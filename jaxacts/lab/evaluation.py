@@ -46,11 +46,12 @@ def make_evaluate(program: Program, choose: Switch) -> Callable[[State, Run, Dat
         def watched(z: Array) -> tuple[Array, Records]:
             # Measured here, layer by layer: storing the tables of all layers takes longer than all the rest.
             if slopes_wanted:
-                value, slope = choose.pair(run.activation, z)
+                value, slope = choose.pair(run.activation, z, rows=validation)
             else:
-                value = slope = choose.plain(run.activation, z)
+                value = choose.plain(run.activation, z)
+                slope = value[:validation]  # looked at by no measure
             found = measures.layer_measures(
-                z[:validation], slope[:validation], value[:validation], run.supremum, program.measure
+                z[:validation], slope, value[:validation], run.supremum, program.measure
             )
             return value, join(found)
 

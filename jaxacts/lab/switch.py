@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -41,12 +42,12 @@ class Switch(NamedTuple):
 
     Attributes:
       plain: (index, z) -> f(z).
-      pair: (index, z) -> (f(z), f'(z)), computed together.
+      pair: (index, z, rows=None) -> (f(z), f'(z[:rows])), computed together.
       trained: (index, z) -> f(z), with a gradient rule that stores one array.
     """
 
     plain: Callable[[Array, Array], Array]
-    pair: Callable[[Array, Array], tuple[Array, Array]]
+    pair: Callable[..., tuple[Array, Array]]
     trained: Callable[[Array, Array], Array]
 
 
@@ -76,9 +77,14 @@ def switch(branches: tuple[Callable[[Array], Array], ...]) -> Switch:
     def plain(index: Array, z: Array) -> Array:
         return lax.switch(index, values, z)
 
-    @jax.jit
-    def pair(index: Array, z: Array) -> tuple[Array, Array]:
-        return lax.switch(index, pairs, z)
+    @functools.partial(jax.jit, static_argnames="rows")
+    def pair(index: Array, z: Array, rows: int | None = None) -> tuple[Array, Array]:
+        def head(both: Callable[[Array], tuple[Array, Array]], z: Array) -> tuple[Array, Array]:
+            value, slope = both(z)
+            # cut inside the branch, so that the other slopes are not computed
+            return value, slope if rows is None else slope[:rows]
+
+        return lax.switch(index, [functools.partial(head, both) for both in pairs], z)
 
     trained = jax.custom_vjp(plain)
     trained.defvjp(pair, lambda slope, cotangent: (None, cotangent * slope))
