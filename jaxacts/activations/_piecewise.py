@@ -340,8 +340,8 @@ def hard_silu(x: ArrayLike) -> Array:
       TypeError: if `x` is complex.
 
     Example:
-      >>> jaxacts.hard_silu(jnp.array([-1.0, 0.0, 2.0]))
-      Array([-0.33333334,  0.        ,  1.6666667 ], dtype=float32)
+      >>> jaxacts.hard_silu(jnp.array([-1.5, 0.0, 1.5]))
+      Array([-0.375,  0.   ,  1.125], dtype=float32)
 
     Reference:
       Howard et al., Searching for MobileNetV3 (2019), https://arxiv.org/abs/1905.02244
