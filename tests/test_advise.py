@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import warnings
 from pathlib import Path
 
 import jax
@@ -220,6 +221,25 @@ def test_every_illness_is_found_and_the_change_helps(illness, tmp_path, monkeypa
     # A tenth is far beyond what 288 validation examples leave open: these losses differ by factors.
     assert _loss(cured, instead) < 0.9 * _loss(sick, activation)
     assert illness not in [one.topic for one in lab.advise(run=cured).diagnosis if one.activation == instead]
+    _recommend.usual.cache_clear()
+
+
+def test_networks_of_several_depths_are_diagnosed_without_warnings(tmp_path, monkeypatch):
+    monkeypatch.setattr(_recommend, "CANDIDATES", ("silu", "relu"))
+    _recommend.usual.cache_clear()
+    results = lab.compare(
+        ["tanh", "relu"],
+        **TINY,
+        depth=[1, 2],
+        width=8,
+        steps=10,
+        learning_rates=[1e-6],
+        output=tmp_path / "x",
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = lab.advise(run=results)
+    assert "small updates" in [finding.topic for finding in found.diagnosis]
     _recommend.usual.cache_clear()
 
 

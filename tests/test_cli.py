@@ -132,6 +132,16 @@ def test_dry_run_writes_nothing(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_dry_run_of_a_finished_comparison_has_nothing_left(folder, capsys):
+    command = ["compare", *TINY, "--output", str(folder), "--dry-run"]
+    assert cli.main([*command, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["runs"] == document["runs_finished"] == 8
+    assert (document["seconds"], document["programs"]) == (0.0, 0)
+    assert cli.main(command) == 0
+    assert "8 runs finished; what follows is for the rest" in capsys.readouterr().out
+
+
 def test_dry_run_of_a_shard_counts_its_part_alone(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(execution, "_BATCH_SECONDS", 1e-9)  # one run a batch
 

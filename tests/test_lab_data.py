@@ -118,6 +118,14 @@ def test_pixels_are_standardised_like_other_numbers(scaling):
     assert np.abs(pixels.x_train[:, 2]).max() == 0
 
 
+def test_what_is_done_with_the_numbers_is_part_of_their_digest():
+    x = np.random.default_rng(0).integers(0, 256, (50, 6), dtype=np.uint8)
+    y = np.arange(50) % 2
+    ways = [("classification", "feature"), ("classification", "global"), ("regression", "feature")]
+    made = {lab.prepare(x, y, name="p", task=task, scaling=scaling).digest for task, scaling in ways}
+    assert len(made) == 3
+
+
 def test_large_sets_are_handled_in_blocks(monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, (50, 6), dtype=np.uint8)
     whole = lab.prepare(x, np.arange(50) % 2, name="p", task="classification")

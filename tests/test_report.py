@@ -136,29 +136,38 @@ CURVES = {
 
 
 @pytest.mark.parametrize("name", CURVES)
-def test_theory_agrees_with_wide_random_networks(name):
-    """Root-mean-square ratio over random networks, backpropagated by hand, at the activation's own gain."""
-    depth, width, features, rng = 5, 200, 50, np.random.default_rng(0)
+@pytest.mark.parametrize("init", ["auto", "glorot"])
+def test_theory_agrees_with_wide_random_networks(name, init):
+    """Root-mean-square ratio over random networks, backpropagated by hand."""
+    depth, width, features, outputs, rng = 5, 200, 50, 10, np.random.default_rng(0)
     f, slope_of_value, gain = CURVES[name]
+    if init == "auto":  # the activation's own gain
+        variance = {features: 1 / features, width: gain**2 / width}
+        last_variance = gain**2 / width
+    else:
+        variance = {features: 2 / (features + width), width: 1 / width}
+        last_variance = 2 / (width + outputs)
     squared, last = [], []
     for _ in range(100):
         h, layers = rng.normal(size=features), []
-        for layer in range(depth):
-            weight = rng.normal(size=(h.size, width)) * (gain if layer else 1.0) / h.size**0.5
+        for _ in range(depth):
+            weight = rng.normal(size=(h.size, width)) * variance[h.size] ** 0.5
             below, h = h, f(h @ weight)
             layers.append((weight, below, h))
-        signal = rng.normal(size=10)
+        signal = rng.normal(size=outputs)
         last.append(np.sum(h**2) * np.sum(signal**2))
-        signal = (rng.normal(size=(width, 10)) * gain / width**0.5) @ signal
+        signal = (rng.normal(size=(width, outputs)) * last_variance**0.5) @ signal
         norms = [last[-1]]
         for weight, below, value in reversed(layers):
             signal = signal * slope_of_value(value)
             norms.append(np.sum(below**2) * np.sum(signal**2))
             signal = weight @ signal
         squared.append(norms[::-1])
+    first, inner, end = prediction.scales({"init": init, "width": width}, gain, features, outputs)
     want = prediction.gradient_profile(
-        getattr(jaxacts, name), depth=depth, width=width, features=features, sigma_w=gain, sigma_first=1.0
-    )
+        getattr(jaxacts, name), depth=depth, width=width, features=features,
+        sigma_first=first, sigma_w=inner, sigma_last=end,
+    )  # fmt: skip
     # 100 networks of width 200: sampling and finite-width deviations of a few per cent
     assert np.sqrt(np.mean(squared, axis=0) / np.mean(last)) == pytest.approx(want, rel=0.08)
 

@@ -289,6 +289,16 @@ def test_learning_rate_sensitivity():
     assert all(math.isnan(v) for v in nothing)
 
 
+def test_sensitivity_is_that_of_the_rate_that_was_chosen():
+    rates = np.array([1e-4, 1e-3, 1e-2])
+    scores = np.array([[0.1, 0.1], [0.9, np.nan], [0.4, np.nan]])
+    # a diverged run counts as the worst outcome, so 0.45 beats 0.1
+    assert outcomes.learning_rate_sensitivity(rates, scores, worst=0.0).best == 1e-3
+    assert outcomes.learning_rate_sensitivity(rates, scores).best == 1e-4
+    told = outcomes.learning_rate_sensitivity(rates, scores, worst=0.0, best=1e-4)
+    assert (told.best, told.low, told.high) == (1e-4, 1e-4, 1e-4)
+
+
 def test_good_range_is_unbroken_and_works_below_zero():
     rates = np.array([1e-3, 1e-2, 1e-1])
     assert outcomes.learning_rate_sensitivity(rates, np.array([[0.9], [0.1], [0.91]])).low == 1e-1

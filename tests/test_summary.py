@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from jaxacts.lab import outcomes, store, summary
+from jaxacts.lab import outcomes, store, summary, wording
 
 
 def by_name(found):
@@ -193,6 +193,25 @@ def test_target_is_a_share_of_the_best_median():
     first = [results.steps[np.flatnonzero(c >= row["target"])[0]] for c in curves]
     assert row["steps_to_target"] == np.median(first)
     assert row["reached"] == 5
+
+
+def test_the_best_rate_is_the_chosen_one_when_seeds_diverge():
+    results = _synthetic.results()  # in which every rate of 1e-3 was chosen
+    lost = np.array([run["learning_rate"] >= 1e-3 and run["seed"] == 0 for run in results.runs])
+    for row in summary.summarise(dataclasses.replace(results, diverged=lost)).rows:
+        assert row["best_rate"] == row["learning_rate"] == 1e-3
+        assert not row["at_edge"]
+
+
+def test_equal_mean_ranks_are_no_lead():
+    rows = [{"activation": name, "iqm": 0.9, "mean_rank": rank} for name, rank in
+            [("relu", 1.9583333333333333), ("gelu", 1.9583333333333335), ("tanh", 2.1)]]  # fmt: skip
+    assert wording.headline([], rows, "test accuracy")[0] == (
+        "Over all settings relu and gelu share the best mean rank (2.0)."
+    )
+    assert wording.headline([], rows[1:], "test accuracy")[0].startswith(
+        "Over all settings gelu has the best"
+    )
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,9 @@ def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
     except StoreError as error:
         refused = str(error)
     plan = _part(plan, manifest["batches"] if manifest else None, shard)
+    left = _left(plan, manifest)
     workers = execution.workers(plan.platform, options.workers)
-    seconds, compile_seconds = probe(plan, workers)
+    seconds, compile_seconds = probe(left, workers)
     runs = _runs(plan)
     curves = sum(_record_floats(run, plan) for run in runs) * 4
     document = {
@@ -37,12 +38,13 @@ def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
         "config": plan.plain,
         "shard": shard and "{}/{}".format(*shard),
         "runs": len(runs),
+        "runs_finished": len(runs) - len(_runs(left)),
         "batches": len(plan.batches),
-        "programs": plan.programs,
+        "programs": left.programs,
         "disk_bytes": curves,
-        "memory_bytes": _peak_bytes() + curves + _training_bytes(plan, workers),
-        "compile_seconds": float(f"{compile_seconds * plan.programs:.2g}"),
-        "seconds": float(f"{seconds + compile_seconds * plan.programs:.2g}"),
+        "memory_bytes": _peak_bytes() + curves + _training_bytes(left, workers),
+        "compile_seconds": float(f"{compile_seconds * left.programs:.2g}"),
+        "seconds": float(f"{seconds + compile_seconds * left.programs:.2g}"),
     }
     if options.json:
         _common.print_json(document)
@@ -54,8 +56,10 @@ def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
     part = f"shard {document['shard']} of {len(whole.runs)} runs: " if shard else ""
     print(
         f"{part}{_count(len(runs), 'run')} in {_count(len(plan.batches), 'batch', 'batches')}; "
-        f"{_count(plan.programs, 'program')} to compile"
+        f"{_count(left.programs, 'program')} to compile"
     )
+    if document["runs_finished"]:
+        print(f"{_count(document['runs_finished'], 'run')} finished; what follows is for the rest")
     print(f"about {document['seconds']:,.0f} s, of which {document['compile_seconds']:,.0f} s compiling; "
           f"results {curves / 1e6:,.1f} MB, "
           f"memory {document['memory_bytes'] / 1e6:,.0f} MB")  # fmt: skip
@@ -71,12 +75,29 @@ def _count(number: int, word: str, several: str = "") -> str:
 
 
 def _part(plan: Any, begun: list[list[int]] | None, shard: tuple[int, int] | None) -> Any:
-    """The plan with the batches of a shard alone, and the programs that these need."""
-    from jaxacts.lab import execution
-
+    """The plan with the batches of a shard alone."""
     batches = begun or plan.batches
     if shard is not None:
         batches = [batch for i, batch in enumerate(batches) if i % shard[1] == shard[0] - 1]
+    return _with(plan, batches)
+
+
+def _left(plan: Any, manifest: dict[str, Any] | None) -> Any:
+    """The plan with the batches alone that the folder does not hold yet."""
+    from jaxacts.lab import store
+
+    if manifest is None:
+        return plan
+    folder, whole = plan.folder, store.finished(plan.folder)
+    batches = enumerate(manifest["batches"])
+    done = {run for i, batch in batches if whole or store.batch_path(folder, i).exists() for run in batch}
+    return _with(plan, [batch for batch in plan.batches if not done.issuperset(batch)])
+
+
+def _with(plan: Any, batches: list[list[int]]) -> Any:
+    """The plan with these batches, and the programs that they need."""
+    from jaxacts.lab import execution
+
     programs = {execution.key_of(plan.runs[run]) for batch in batches for run in batch}
     return dataclasses.replace(plan, batches=batches, programs=len(programs))
 

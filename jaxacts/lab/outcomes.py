@@ -192,16 +192,27 @@ class Sensitivity(NamedTuple):
     decades: float
 
 
-def learning_rate_sensitivity(rates: np.ndarray, scores: np.ndarray, *, share: float = 0.95) -> Sensitivity:
+def learning_rate_sensitivity(
+    rates: np.ndarray,
+    scores: np.ndarray,
+    *,
+    share: float = 0.95,
+    worst: float = -math.inf,
+    best: float | None = None,
+) -> Sensitivity:
     """Best learning rate of a grid and the unbroken range around it with at least 95 % of its mean score.
 
     Args:
       rates: learning rates, shape (n,), ascending.
-      scores: scores of shape (n, runs); a rate with a diverged run (NaN) is never good.
+      scores: scores of shape (n, runs), NaN for diverged runs; another rate than the best with such a run is
+        never good.
       share: what part of the best mean score counts as good.
+      worst: what a diverged run counts as in the mean.
+      best: the rate that was chosen; None takes the one with the best mean.
 
     Returns:
-      The best rate, the ends of the good range and its width in decades; NaN where every rate diverged.
+      The best rate, the ends of the good range and its width in decades; NaN where the best has no finite
+      mean.
 
     Example:
       >>> s = learning_rate_sensitivity(np.array([1e-4, 1e-3, 1e-2]), np.array([[0.5], [0.9], [0.88]]))
@@ -211,17 +222,18 @@ def learning_rate_sensitivity(rates: np.ndarray, scores: np.ndarray, *, share: f
     Reference:
       Dahl et al., Benchmarking Neural Network Training Algorithms (2023), https://arxiv.org/abs/2306.07179
     """
-    rates = np.asarray(rates, float)
-    means = worst_last(np.asarray(scores, float).mean(axis=1))
-    best = int(means.argmax())
-    if means[best] == -math.inf:
+    rates, scores = np.asarray(rates, float), np.asarray(scores, float)
+    lost = np.isnan(scores)
+    means = np.where(lost, worst, scores).mean(axis=1)
+    place = int(means.argmax() if best is None else np.flatnonzero(rates == best)[0])
+    if means[place] == -math.inf or lost[place].all():
         return Sensitivity(math.nan, math.nan, math.nan, math.nan)
     # for a negative best score (an R^2 below 0) 95 % of it would be above it
-    good = means >= means[best] - (1.0 - share) * abs(means[best])
-    low = high = best
+    good = ~lost.any(axis=1) & (means >= means[place] - (1.0 - share) * abs(means[place]))
+    low = high = place
     while low > 0 and good[low - 1]:
         low -= 1
     while high + 1 < rates.size and good[high + 1]:
         high += 1
     width = math.log10(rates[high] / rates[low])
-    return Sensitivity(float(rates[best]), float(rates[low]), float(rates[high]), width)
+    return Sensitivity(float(rates[place]), float(rates[low]), float(rates[high]), width)

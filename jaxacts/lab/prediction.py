@@ -37,14 +37,21 @@ def known_functions(results: Results) -> dict[str, Callable]:
 
 
 def gradient_profile(
-    f: Callable, *, depth: int, width: int, features: int, sigma_w: float, sigma_first: float
+    f: Callable,
+    *,
+    depth: int,
+    width: int,
+    features: int,
+    sigma_w: float,
+    sigma_first: float,
+    sigma_last: float | None = None,
 ) -> np.ndarray:
     r"""Predicted gradient norms of all weight matrices over that of the last, for one example.
 
     The gradient of a matrix is the outer product of the backward signal above it and the forward signal below
-    it, so the squared ratio for matrix l is :math:`\prod_{k \ge l} \chi(q_k)` times the squared length of the
-    signal below it, :math:`n_0` for the first and :math:`n\,E f(\sqrt q z)^2` for others, over that below the
-    last.
+    it, so the squared ratio for matrix l is :math:`\prod_{k \ge l} \chi(q_k)`, of which the last factor holds
+    the variance of the last matrix, times the squared length of the signal below it, :math:`n_0` for the
+    first and :math:`n\,E f(\sqrt q z)^2` for others, over that below the last.
 
     Args:
       f: the activation.
@@ -53,6 +60,7 @@ def gradient_profile(
       features: number of inputs n_0, standardised.
       sigma_w: standard deviation of the weights times √fan_in, from the second matrix on.
       sigma_first: the same for the first matrix.
+      sigma_last: the same for the last matrix; None takes `sigma_w`.
 
     Returns:
       (L + 1,) ratios, input side first; the last is 1. NaN where the theory has no answer.
@@ -73,6 +81,8 @@ def gradient_profile(
     below = width * np.asarray(path.q, float) / sigma_w**2
     below[0] = features  # the first matrix sees the data
     squared = np.asarray(path.gradient, float) * below
+    if sigma_last is not None:  # every signal but that of the last matrix has passed back through it
+        squared[:-1] *= (sigma_last / sigma_w) ** 2
     if not (np.isfinite(squared[-1]) and squared[-1] > 0):
         return np.full(depth + 1, math.nan)
     squared = np.where(np.isfinite(squared) & (squared >= 0), squared, math.nan)
@@ -104,21 +114,24 @@ def gradient_profiles(results: Results) -> dict[tuple[str, str], np.ndarray]:
     Returns:
       Predictions by activation and facet.
     """
-    features = results.manifest.get("dataset", {}).get("features")
+    shape = results.manifest.get("dataset", {})
+    features, outputs = shape.get("features"), shape.get("classes")
     functions = known_functions(results) if features else {}
     about = results.manifest.get("activations", {})
     found: dict[tuple[str, str], np.ndarray] = {}
     known: dict[Any, np.ndarray | None] = {}  # facets often differ only in what the theory does not see
     for run in {(run["activation"], run["facet"]): run for run in results.runs}.values():
         f = functions.get(run["activation"])
-        scale = scales(run, about.get(run["activation"], {}).get("gain"), features or 1)
+        scale = scales(run, about.get(run["activation"], {}).get("gain"), features or 1, outputs or 1)
         if f is None or scale is None:
             continue
         key = (run["activation"], run["depth"], run["width"], scale)
         if key not in known:
             sizes = {"depth": run["depth"], "width": run["width"], "features": features}
             try:
-                known[key] = gradient_profile(f, **sizes, sigma_w=scale[1], sigma_first=scale[0])
+                known[key] = gradient_profile(
+                    f, **sizes, sigma_first=scale[0], sigma_w=scale[1], sigma_last=scale[2]
+                )
             except (ValueError, ArithmeticError):  # e.g. a moment that does not exist
                 known[key] = None
         profile = known[key]
@@ -127,24 +140,32 @@ def gradient_profiles(results: Results) -> dict[tuple[str, str], np.ndarray]:
     return found
 
 
-def scales(run: Mapping[str, Any], gain: float | None, features: int) -> tuple[float, float] | None:
-    """sigma_w of the first matrix and of the others under a run's initialiser, as `mlp.init` draws them.
+def scales(
+    run: Mapping[str, Any], gain: float | None, features: int, outputs: int
+) -> tuple[float, float, float] | None:
+    """sigma_w of the first, the inner and the last matrices under a run's initialiser, see `mlp.init`.
 
     Args:
       run: a run entry.
       gain: the gain of its activation.
       features: number of inputs.
+      outputs: number of outputs.
 
     Returns:
-      The pair, or None where the theory does not hold: with a normalisation, residual connections or dropout.
+      The three, or None where the theory does not hold: with a normalisation, residual connections or
+      dropout.
     """
     if run.get("normalisation", "none") != "none" or run.get("residual") or run.get("dropout"):
         return None
     width = run["width"]
     return {
-        "auto": (1.0, gain) if gain else None,
-        "orthogonal": (1.0, gain) if gain else None,
-        "lecun": (1.0, 1.0),
-        "he": (math.sqrt(2.0), math.sqrt(2.0)),
-        "glorot": (math.sqrt(2.0 * features / (features + width)), 1.0),
+        "auto": (1.0, gain, gain) if gain else None,
+        "orthogonal": (1.0, gain, gain) if gain else None,
+        "lecun": (1.0, 1.0, 1.0),
+        "he": (math.sqrt(2.0), math.sqrt(2.0), math.sqrt(2.0)),
+        "glorot": (
+            math.sqrt(2.0 * features / (features + width)),
+            1.0,
+            math.sqrt(2.0 * width / (width + outputs)),
+        ),
     }.get(run["init"])

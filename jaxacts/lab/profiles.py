@@ -18,6 +18,7 @@ from jaxacts.lab.switch import value_and_slope
 _GRID = np.unique(np.concatenate([np.linspace(-10, 10, 10001), np.linspace(-50, 50, 2001)])).astype(
     np.float32
 )
+_GROWING = 1.5  # times as large a slope at the ends of the grid as half way: no bound in sight
 
 
 def profile(contenders: Sequence[Contender], needs_gain: bool) -> tuple[dict[str, dict[str, Any]], list[str]]:
@@ -50,7 +51,10 @@ def profile(contenders: Sequence[Contender], needs_gain: bool) -> tuple[dict[str
     notes = []
     if unknown:
         listed = ", ".join(c.name for c in unknown)
-        notes.append(f"sup |f'| of {listed} was estimated as the largest slope on a grid over [-50, 50].")
+        notes.append(
+            f"sup |f'| of {listed} was estimated as the largest slope on a grid over [-50, 50], and taken "
+            f"for infinite where that is more than {_GROWING:g} times the largest over [-25, 25]."
+        )
     return found, notes
 
 
@@ -106,6 +110,15 @@ def _suprema(contenders: Sequence[Contender]) -> list[float]:
             raise ValueError(
                 f"activation {contender.name} is not elementwise: its value at one unit depends on the others"
             )
-        finite = slope[np.isfinite(slope)]
-        suprema.append(float(np.abs(finite).max()) if len(finite) else math.inf)
+        suprema.append(_supremum(np.abs(slope)))
     return suprema
+
+
+def _supremum(slopes: np.ndarray) -> float:
+    """The largest slope on the grid; infinite where slopes still grow towards an end of it."""
+    known = ~np.isnan(slopes)
+    inside = known & (np.abs(_GRID) <= np.abs(_GRID).max() / 2)
+    if not inside.any():
+        return math.inf
+    largest = float(slopes[known].max())
+    return math.inf if largest > _GROWING * float(slopes[inside].max()) else largest

@@ -21,6 +21,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import time
@@ -306,7 +307,7 @@ def choose(runs: list[dict[str, Any]], curves: Mapping[str, np.ndarray], metric:
     final = np.asarray(curves[f"validation_{metric}"], float)[:, -1]
     loss = np.asarray(curves["validation_loss"], float)[:, -1]
     bad = diverged_runs(curves)
-    final = np.where(bad, 0.0 if metric == "accuracy" else -np.inf, final)
+    final = np.where(bad, worst_score(metric), final)
     loss = np.where(bad, np.inf, loss)
     groups: dict[str, dict[float, list[int]]] = {}
     for index, run in enumerate(runs):
@@ -316,6 +317,18 @@ def choose(runs: list[dict[str, Any]], curves: Mapping[str, np.ndarray], metric:
         label: max(rates, key=lambda rate: (final[rates[rate]].mean(), -loss[rates[rate]].mean(), -rate))
         for label, rates in groups.items()
     }
+
+
+def worst_score(metric: str) -> float:
+    """What a diverged run counts as: accuracy 0, or a score of minus infinity.
+
+    Args:
+      metric: "accuracy" or "score".
+
+    Returns:
+      The score.
+    """
+    return 0.0 if metric == "accuracy" else -math.inf
 
 
 def diverged_runs(curves: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxacts.lab import outcomes, paired, prediction, statistics, wording
 from jaxacts.lab.files import finite
-from jaxacts.lab.store import Results, choice_label
+from jaxacts.lab.store import Results, choice_label, worst_score
 
 SCHEMA = 1
 LEVEL = 0.95
@@ -199,7 +199,7 @@ def _row(results: Results, name: str, facet: str, scores: np.ndarray, target: fl
 
 def _clipped(results: Results, found: statistics.Interval) -> statistics.Interval:
     """The interval cut at 1, for an accuracy also at 0, which loses no coverage: no score is outside."""
-    least = 0.0 if results.metric == "accuracy" else -math.inf
+    least = worst_score(results.metric)
     return found._replace(
         low=float(np.clip(found.low, least, 1.0)), high=float(np.clip(found.high, least, 1.0))
     )
@@ -249,7 +249,10 @@ def sensitivity(results: Results, activation: str, facet: str) -> dict[str, Any]
     seeds = sorted(set.intersection(*(set(found) for found in by_rate.values())))
     index = np.array([[by_rate[rate][seed] for seed in seeds] for rate in rates], int)
     scores = _last(results, index.reshape(-1), "validation").reshape(index.shape)
-    found = outcomes.learning_rate_sensitivity(np.array(rates), scores)
+    found = outcomes.learning_rate_sensitivity(
+        np.array(rates), scores,
+        worst=worst_score(results.metric), best=results.chosen[choice_label(activation, facet)],
+    )  # fmt: skip
     intervals = [_clipped(results, statistics.t_interval(row, LEVEL)) for row in scores]
     best = found.best
     return {
@@ -334,4 +337,4 @@ def _overall(results: Results, rows: Sequence[dict[str, Any]]) -> list[dict[str,
                 "runs": int(table.size),
             }
         )
-    return sorted(found, key=lambda row: row["mean_rank"])
+    return sorted(found, key=lambda row: round(row["mean_rank"], 9))  # equal ranks, in whatever order summed

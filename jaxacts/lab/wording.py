@@ -19,8 +19,11 @@ def headline(rows: Sequence[Row], overall: Sequence[Row], score: str) -> list[st
     sentences = []
     if overall:
         first = overall[0]
-        rank = f"Over all settings {first['activation']} has the best mean rank ({first['mean_rank']:.1f})"
-        if math.isfinite(first["iqm"]):
+        equal = [row for row in overall if math.isclose(row["mean_rank"], first["mean_rank"], abs_tol=1e-9)]
+        verb = "has" if len(equal) == 1 else "share"
+        names = _list([row["activation"] for row in equal])
+        rank = f"Over all settings {names} {verb} the best mean rank ({first['mean_rank']:.1f})"
+        if len(equal) == 1 and math.isfinite(first["iqm"]):
             rank += f" and an interquartile mean {score} of {_value(first['iqm'], score)}"
         sentences.append(rank + ".")
     if len(facets) > MOST_FACETS:

@@ -203,8 +203,8 @@ def _backward(case: _Case) -> tuple[float, str]:
 def _predicted(case: _Case) -> float:
     """The theory's ratio under the run's own initialiser; NaN where it has none."""
     gain = case.results.manifest["activations"].get(case.name, {}).get("gain")
-    features = case.results.manifest.get("dataset", {}).get("features") or 1
-    sigma = prediction.scales(case.run, gain, features)
+    shape = case.results.manifest.get("dataset", {})
+    sigma = prediction.scales(case.run, gain, shape.get("features") or 1, shape.get("classes") or 1)
     if case.f is None or sigma is None:
         return math.nan
     try:
@@ -326,6 +326,7 @@ def _updates(case: _Case) -> list[Finding]:
     ratios = case.curve("update_ratio")
     if ratios is None or not np.isfinite(ratios).any():
         return []
+    ratios = ratios[:, :, np.isfinite(ratios).any((0, 1))]  # without the padding of shallower networks
     steps = np.diff(np.concatenate([[0], case.results.steps]))
     typical = np.nanmedian(ratios, axis=0)  # (T, matrices)
     size = float(np.nanmax(np.nanmedian(typical, axis=1)))

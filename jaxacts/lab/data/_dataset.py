@@ -136,7 +136,7 @@ def prepare(
     held = math.ceil(len(x) / 5)
     parts_x = [x[order[held:]], x[order[:held]], x_test]
     parts_y = [y[order[held:]], y[order[:held]], y_test]
-    digest = _digest(parts_x, parts_y)
+    digest = _digest(f"{task}/{scaling}", parts_x, parts_y)
     if task == "classification":
         parts_y, classes = _one_hot(name, parts_y)
     else:
@@ -241,12 +241,12 @@ def _one_hot(name: str, parts: list[np.ndarray]) -> tuple[list[np.ndarray], int]
     return [eye[part] for part in labels], classes
 
 
-def _digest(*groups: list[np.ndarray]) -> str:
-    """Of numbers without their last digits, in which generated data differ from machine to machine.
+def _digest(use: str, *groups: list[np.ndarray]) -> str:
+    """Of what is done with numbers, and of them without their last digits: generated data differ there.
 
     Columns are seen from their first number, so that those of a time stamp count.
     """
-    state = hashlib.sha256()
+    state = hashlib.sha256(use.encode())
     for array in (array for group in groups for array in group):
         first, largest = np.asarray(array[:1], float), np.zeros(array.shape[1:])
         for rows in _blocks(array):
