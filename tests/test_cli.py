@@ -139,7 +139,16 @@ def test_dry_run_of_a_finished_comparison_has_nothing_left(folder, capsys):
     assert document["runs"] == document["runs_finished"] == 8
     assert (document["seconds"], document["programs"]) == (0.0, 0)
     assert cli.main(command) == 0
-    assert "8 runs finished; what follows is for the rest" in capsys.readouterr().out
+    assert "batch, 8 runs finished; 0 programs to compile\nabout 0 s" in capsys.readouterr().out
+
+
+def test_dry_run_counts_no_damaged_work_as_finished(folder, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    with open(copy / "curves.npz", "r+b") as file:
+        file.truncate(100)
+    assert cli.main(["compare", *TINY, "--output", str(copy), "--dry-run"]) == 1
+    assert "the comparison would be refused: " in capsys.readouterr().err
 
 
 def test_dry_run_of_a_shard_counts_its_part_alone(tmp_path, capsys, monkeypatch):

@@ -292,11 +292,14 @@ def test_learning_rate_sensitivity():
 def test_sensitivity_is_that_of_the_rate_that_was_chosen():
     rates = np.array([1e-4, 1e-3, 1e-2])
     scores = np.array([[0.1, 0.1], [0.9, np.nan], [0.4, np.nan]])
-    # a diverged run counts as the worst outcome, so 0.45 beats 0.1
-    assert outcomes.learning_rate_sensitivity(rates, scores, worst=0.0).best == 1e-3
     assert outcomes.learning_rate_sensitivity(rates, scores).best == 1e-4
-    told = outcomes.learning_rate_sensitivity(rates, scores, worst=0.0, best=1e-4)
-    assert (told.best, told.low, told.high) == (1e-4, 1e-4, 1e-4)
+    told = outcomes.learning_rate_sensitivity(rates, scores, best=1e-3)
+    assert (told.best, told.low, told.high) == (1e-3, 1e-3, 1e-3)
+    # compared with the runs that did not diverge: 0.44 is not nearly as good as 0.9
+    scores = np.array([[0.2, 0.2], [0.9, np.nan], [0.44, 0.44]])
+    assert outcomes.learning_rate_sensitivity(rates, scores, best=1e-3).high == 1e-3
+    with pytest.raises(ValueError, match="best must be one of the rates"):
+        outcomes.learning_rate_sensitivity(rates, scores, best=0.5)
 
 
 def test_good_range_is_unbroken_and_works_below_zero():

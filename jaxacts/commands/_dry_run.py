@@ -26,7 +26,11 @@ def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
     except StoreError as error:
         refused = str(error)
     plan = _part(plan, manifest["batches"] if manifest else None, shard)
-    left = _left(plan, manifest)
+    left = plan
+    try:
+        left = _left(plan, manifest)
+    except StoreError as error:
+        refused = str(error)
     workers = execution.workers(plan.platform, options.workers)
     seconds, compile_seconds = probe(left, workers)
     runs = _runs(plan)
@@ -53,13 +57,12 @@ def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
         print(
             f"{key.replace('_', ' '):<15} {', '.join(map(str, value)) if isinstance(value, list) else value}"
         )
+    finished = f", {_count(document['runs_finished'], 'run')} finished" if document["runs_finished"] else ""
     part = f"shard {document['shard']} of {len(whole.runs)} runs: " if shard else ""
     print(
-        f"{part}{_count(len(runs), 'run')} in {_count(len(plan.batches), 'batch', 'batches')}; "
+        f"{part}{_count(len(runs), 'run')} in {_count(len(plan.batches), 'batch', 'batches')}{finished}; "
         f"{_count(left.programs, 'program')} to compile"
     )
-    if document["runs_finished"]:
-        print(f"{_count(document['runs_finished'], 'run')} finished; what follows is for the rest")
     print(f"about {document['seconds']:,.0f} s, of which {document['compile_seconds']:,.0f} s compiling; "
           f"results {curves / 1e6:,.1f} MB, "
           f"memory {document['memory_bytes'] / 1e6:,.0f} MB")  # fmt: skip
@@ -85,12 +88,24 @@ def _part(plan: Any, begun: list[list[int]] | None, shard: tuple[int, int] | Non
 def _left(plan: Any, manifest: dict[str, Any] | None) -> Any:
     """The plan with the batches alone that the folder does not hold yet."""
     from jaxacts.lab import store
+    from jaxacts.lab.errors import StoreError
 
     if manifest is None:
         return plan
-    folder, whole = plan.folder, store.finished(plan.folder)
+    whole = store.finished(plan.folder)
+    if whole:
+        store.load(plan.folder)  # refused when it is damaged
+
+    def there(number: int) -> bool:
+        tag = store.batch_tag(manifest["hash"], number)
+        try:
+            store.read_npz(store.batch_path(plan.folder, number), tag)
+        except StoreError:  # missing, or damaged and then trained again
+            return False
+        return True
+
     batches = enumerate(manifest["batches"])
-    done = {run for i, batch in batches if whole or store.batch_path(folder, i).exists() for run in batch}
+    done = {run for number, batch in batches if whole or there(number) for run in batch}
     return _with(plan, [batch for batch in plan.batches if not done.issuperset(batch)])
 
 

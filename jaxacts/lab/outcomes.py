@@ -193,12 +193,7 @@ class Sensitivity(NamedTuple):
 
 
 def learning_rate_sensitivity(
-    rates: np.ndarray,
-    scores: np.ndarray,
-    *,
-    share: float = 0.95,
-    worst: float = -math.inf,
-    best: float | None = None,
+    rates: np.ndarray, scores: np.ndarray, *, share: float = 0.95, best: float | None = None
 ) -> Sensitivity:
     """Best learning rate of a grid and the unbroken range around it with at least 95 % of its mean score.
 
@@ -207,12 +202,14 @@ def learning_rate_sensitivity(
       scores: scores of shape (n, runs), NaN for diverged runs; another rate than the best with such a run is
         never good.
       share: what part of the best mean score counts as good.
-      worst: what a diverged run counts as in the mean.
-      best: the rate that was chosen; None takes the one with the best mean.
+      best: the rate that was chosen, whose mean is that of its runs that did not diverge; None takes the one
+        with the best mean among those without a diverged run.
 
     Returns:
-      The best rate, the ends of the good range and its width in decades; NaN where the best has no finite
-      mean.
+      The best rate, the ends of the good range and its width in decades; NaN where no best rate has a mean.
+
+    Raises:
+      ValueError: when `best` is none of the rates.
 
     Example:
       >>> s = learning_rate_sensitivity(np.array([1e-4, 1e-3, 1e-2]), np.array([[0.5], [0.9], [0.88]]))
@@ -223,13 +220,16 @@ def learning_rate_sensitivity(
       Dahl et al., Benchmarking Neural Network Training Algorithms (2023), https://arxiv.org/abs/2306.07179
     """
     rates, scores = np.asarray(rates, float), np.asarray(scores, float)
-    lost = np.isnan(scores)
-    means = np.where(lost, worst, scores).mean(axis=1)
+    if best is not None and best not in rates:
+        raise ValueError(f"best must be one of the rates {rates.tolist()}, was {best!r}")
+    means = worst_last(scores.mean(axis=1))
     place = int(means.argmax() if best is None else np.flatnonzero(rates == best)[0])
-    if means[place] == -math.inf or lost[place].all():
+    known = scores[place][~np.isnan(scores[place])]
+    if not known.size or (best is None and means[place] == -math.inf):
         return Sensitivity(math.nan, math.nan, math.nan, math.nan)
+    top = known.mean()
     # for a negative best score (an R^2 below 0) 95 % of it would be above it
-    good = ~lost.any(axis=1) & (means >= means[place] - (1.0 - share) * abs(means[place]))
+    good = means >= top - (1.0 - share) * abs(top)
     low = high = place
     while low > 0 and good[low - 1]:
         low -= 1

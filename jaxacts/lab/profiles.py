@@ -18,7 +18,7 @@ from jaxacts.lab.switch import value_and_slope
 _GRID = np.unique(np.concatenate([np.linspace(-10, 10, 10001), np.linspace(-50, 50, 2001)])).astype(
     np.float32
 )
-_GROWING = 1.5  # times as large a slope at the ends of the grid as half way: no bound in sight
+_GROWING = 1.25  # times as large a slope at the ends of the grid as half way: no bound in sight
 
 
 def profile(contenders: Sequence[Contender], needs_gain: bool) -> tuple[dict[str, dict[str, Any]], list[str]]:
@@ -115,7 +115,7 @@ def _suprema(contenders: Sequence[Contender]) -> list[float]:
 
 
 def _supremum(slopes: np.ndarray) -> float:
-    """The largest slope on the grid; infinite where slopes still grow towards an end of it."""
+    """The largest slope on the grid; infinite where it clearly still grows towards an end of it."""
     known = ~np.isnan(slopes)
     inside = known & (np.abs(_GRID) <= np.abs(_GRID).max() / 2)
     if not inside.any():

@@ -250,9 +250,8 @@ def sensitivity(results: Results, activation: str, facet: str) -> dict[str, Any]
     index = np.array([[by_rate[rate][seed] for seed in seeds] for rate in rates], int)
     scores = _last(results, index.reshape(-1), "validation").reshape(index.shape)
     found = outcomes.learning_rate_sensitivity(
-        np.array(rates), scores,
-        worst=worst_score(results.metric), best=results.chosen[choice_label(activation, facet)],
-    )  # fmt: skip
+        np.array(rates), scores, best=results.chosen[choice_label(activation, facet)]
+    )
     intervals = [_clipped(results, statistics.t_interval(row, LEVEL)) for row in scores]
     best = found.best
     return {

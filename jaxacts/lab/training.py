@@ -214,7 +214,7 @@ def compiler_options(precision: str) -> dict[str, bool]:
     results would depend on what was fused with what.
 
     Args:
-      precision: one of `PRECISIONS`.
+      precision: one of `jaxacts.lab.program.PRECISIONS`.
 
     Returns:
       For ``compile(compiler_options=...)``; empty for float32.

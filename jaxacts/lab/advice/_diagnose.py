@@ -207,8 +207,9 @@ def _predicted(case: _Case) -> float:
     sigma = prediction.scales(case.run, gain, shape.get("features") or 1, shape.get("classes") or 1)
     if case.f is None or sigma is None:
         return math.nan
+    first, inner, _ = sigma  # the ratio is of hidden layers
     try:
-        path = meanfield.trajectory(case.f, case.run["depth"] - 1, sigma[1], q0=sigma[0] ** 2)
+        path = meanfield.trajectory(case.f, case.run["depth"] - 1, inner, q0=first**2)
     except (ValueError, ArithmeticError):  # e.g. a moment that does not exist
         return math.nan
     return math.sqrt(path.gradient[0])

@@ -32,7 +32,8 @@ class Dataset:
       classes: number of classes, or of regression targets.
       source: where the data come from.
       licence: under which terms.
-      digest: SHA-256 of the split arrays before standardisation, rounded to 1e-4 of the size of a column.
+      digest: SHA-256 of the split arrays before standardisation, rounded to 1e-4 of the size of a column, and
+        of the task and the kind of scaling.
     """
 
     name: str
