@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import tempfile
@@ -25,8 +26,7 @@ def show(plan: Any, options: Any, shard: tuple[int, int] | None = None) -> int:
         manifest = sweep.begun(plan, options.fresh)
     except StoreError as error:
         refused = str(error)
-    plan = _part(plan, manifest["batches"] if manifest else None, shard)
-    left = plan
+    left = plan = _part(plan, manifest["batches"] if manifest else None, shard)
     try:
         left = _left(plan, manifest)
     except StoreError as error:
@@ -92,20 +92,14 @@ def _left(plan: Any, manifest: dict[str, Any] | None) -> Any:
 
     if manifest is None:
         return plan
-    whole = store.finished(plan.folder)
-    if whole:
+    if store.finished(plan.folder):
         store.load(plan.folder)  # refused when it is damaged
-
-    def there(number: int) -> bool:
-        tag = store.batch_tag(manifest["hash"], number)
-        try:
-            store.read_npz(store.batch_path(plan.folder, number), tag)
-        except StoreError:  # missing, or damaged and then trained again
-            return False
-        return True
-
-    batches = enumerate(manifest["batches"])
-    done = {run for number, batch in batches if whole or there(number) for run in batch}
+        return _with(plan, [])
+    done: set[int] = set()
+    for number, batch in enumerate(manifest["batches"]):
+        with contextlib.suppress(StoreError):  # missing, or damaged and then trained again
+            store.read_batch(plan.folder, number, manifest["hash"])
+            done.update(batch)
     return _with(plan, [batch for batch in plan.batches if not done.issuperset(batch)])
 
 

@@ -370,6 +370,23 @@ def batch_tag(config_hash: str, batch: int) -> str:
     return f"{config_hash}/{batch}"
 
 
+def read_batch(folder: Path, batch: int, config_hash: str) -> dict[str, np.ndarray]:
+    """The curves of one finished batch of runs, checked.
+
+    Args:
+      folder: a run folder.
+      batch: its number.
+      config_hash: of the configuration that the folder belongs to.
+
+    Returns:
+      The arrays by name.
+
+    Raises:
+      StoreError: as for :func:`read_npz`.
+    """
+    return read_npz(batch_path(folder, batch), batch_tag(config_hash, batch))
+
+
 def finished(folder: Path) -> bool:
     """Whether a run folder holds the curves of all its runs in one file."""
     return (folder / CURVES).exists()
@@ -433,7 +450,7 @@ def load(folder: str | os.PathLike, *, partial: bool = False) -> Results:
                 f"{folder} is not finished: {len(there)} of {count} batches are there; "
                 "run the same command again to continue it"
             )
-        pieces = {batch: read_npz(batch_path(folder, batch), batch_tag(tag, batch)) for batch in there}
+        pieces = {batch: read_batch(folder, batch, tag) for batch in there}
         present, curves = assemble(manifest, pieces)
         if not present:
             raise StoreError(f"{folder} has no finished runs yet")

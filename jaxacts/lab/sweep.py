@@ -452,7 +452,7 @@ def _set_aside_damaged(what: Plan, batch: int, progress: Progress, total: int) -
     if not path.exists():
         return
     try:
-        store.read_npz(path, store.batch_tag(what.hash, batch))
+        store.read_batch(folder, batch, what.hash)
     except StoreError as error:
         aside = folder / f"{path.name}.damaged"  # where it stays when the sweep is finished
         try:
@@ -470,11 +470,10 @@ def consolidate(folder: Path, manifest: dict[str, Any]) -> bool:
         return True
     pieces: dict[int, dict[str, np.ndarray]] = {}
     for batch in range(len(manifest["batches"])):
-        path = store.batch_path(folder, batch)
-        if not path.exists():
+        if not store.batch_path(folder, batch).exists():
             return store.finished(folder)
         try:
-            pieces[batch] = store.read_npz(path, store.batch_tag(manifest["hash"], batch))
+            pieces[batch] = store.read_batch(folder, batch, manifest["hash"])
         except StoreError:
             if store.finished(folder):  # another process was faster and has tidied up
                 return True

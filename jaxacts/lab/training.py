@@ -176,9 +176,7 @@ def _make_step(program: Program, choose: Switch) -> Callable[..., _Stepped]:
     """One optimiser step: ``step(number, state, run, x, y) -> (state, loss, gradients)``."""
     update = transformation(program.optimizer).update
 
-    def step(
-        number: Array, state: State, run: Run, x: Array, y: Array
-    ) -> tuple[State, Array, mlp.Parameters]:
+    def step(number: Array, state: State, run: Run, x: Array, y: Array) -> _Stepped:
         activation = functools.partial(choose.trained, run.activation)
         key = jax.random.fold_in(jax.random.key(run.seed), number) if program.dropout else None
 
